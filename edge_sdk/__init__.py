@@ -1,0 +1,43 @@
+"""Edge SDK: a frame and a question in, a streamed answer out, on the device.
+
+Public names are loaded on first use, so that ``import edge_sdk`` costs next to nothing and loads neither
+numpy nor OpenCV nor the inference runtime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edge_sdk.errors import EdgeError
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import open_bundle
+    from edge_sdk.frame import Frame
+    from edge_sdk.pipeline import load
+    from edge_sdk.runtime import open_model
+    from edge_sdk.sources import open_camera
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Frame": "edge_sdk.frame",
+    "load": "edge_sdk.pipeline",
+    "open_bundle": "edge_sdk.bundle",
+    "open_camera": "edge_sdk.sources",
+    "open_model": "edge_sdk.runtime",
+}
+
+__all__ = ["EdgeError", "Frame", "__version__", "load", "open_bundle", "open_camera", "open_model"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'edge_sdk' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,69 @@
+"""The errors that users of the SDK meet; each also is the builtin that a script author would catch."""
+
+from __future__ import annotations
+
+from boards.errors import EdgeError
+
+__all__ = [
+    "BundleError",
+    "CameraError",
+    "Cancelled",
+    "ClosedError",
+    "EdgeError",
+    "FrameError",
+    "MissingDependency",
+    "ModelError",
+    "PromptError",
+    "PromptTooLong",
+    "ShapeError",
+    "SignatureNotFound",
+    "StorageError",
+]
+
+
+class BundleError(EdgeError, ValueError):
+    """A bundle is damaged, is not a bundle, or holds what this SDK does not know."""
+
+
+class ModelError(EdgeError, RuntimeError):
+    """The engine could not load or run a model."""
+
+
+class ShapeError(EdgeError, ValueError):
+    """An array has another shape or type than the signature asks for."""
+
+
+class SignatureNotFound(EdgeError, LookupError):
+    """A model has no signature of that name."""
+
+
+class ClosedError(EdgeError, ValueError):
+    """Something was used after it was closed."""
+
+
+class PromptError(EdgeError, ValueError):
+    """A question cannot be asked as it stands."""
+
+
+class PromptTooLong(PromptError):
+    """A prompt with its answer does not fit into the key-value cache."""
+
+
+class FrameError(EdgeError, ValueError):
+    """Something that should be a picture is none, or none that can be used."""
+
+
+class CameraError(EdgeError, OSError):
+    """A camera is missing, in use, frozen or unplugged."""
+
+
+class MissingDependency(EdgeError, ImportError):
+    """An optional library is not installed; the fix names the pip command."""
+
+
+class Cancelled(EdgeError, RuntimeError):
+    """A run was stopped from outside before it was done."""
+
+
+class StorageError(EdgeError, OSError):
+    """A disk is full, read-only or failing."""
