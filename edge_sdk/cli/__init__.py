@@ -1,1 +1,1 @@
-"""TBD."""
+"""The ``edge`` command. Nothing here is imported by the library."""

@@ -1,0 +1,84 @@
+"""The root of the ``edge`` command: the table of commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from edge_sdk import __version__
+from edge_sdk.errors import EdgeError
+
+__all__ = ["edge", "main"]
+
+# Command -> (module, attribute): adding a command is one file and one line here.
+COMMANDS = {
+    "ask": ("edge_sdk.cli.ask", "ask"),
+    "bundle": ("edge_sdk.cli.bundle", "bundle"),
+    "count": ("edge_sdk.cli.count", "count"),
+}
+
+
+class Table(click.Group):
+    """A group that imports a command's module only when that command is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and give the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Table, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="edge")
+@click.option("--debug", is_flag=True, help="Show the whole traceback when something fails.")
+def edge(debug: bool) -> None:
+    """Ask questions about camera and microscope frames, on this device, offline.
+
+    \b
+    Examples:
+      edge ask photo.jpg "How many white blood cells are there?"
+      edge ask /dev/video0 "Is the field crowded?"
+      edge count slides/ --csv > counts.csv
+      edge bundle list
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = edge.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nStopped.", err=True)
+        status = 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does: nothing is wrong. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    except EdgeError as error:
+        _explain(error, debug="--debug" in arguments)
+        status = 1
+    sys.exit(status or 0)
+
+
+def _explain(error: EdgeError, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    click.echo(f"edge: {error}", err=True)

@@ -1,0 +1,116 @@
+"""What ``model.count`` gives: every cell with its place, box and score, and the number of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["Cell", "Count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One counted cell, in the pixels of the frame that was counted.
+
+    Attributes
+    ----------
+    label : str
+        The class, as the bundle names it.
+    x_px, y_px : float
+        The centre, from the frame's left and top edge.
+    width_px, height_px : float
+        The box around it.
+    score : float
+        From 0 to 1; not a probability.
+    """
+
+    label: str
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
+    score: float
+
+    @property
+    def radius_px(self) -> float:
+        """Radius of the circle whose diameter is the mean of the box's sides."""
+        return (self.width_px + self.height_px) / 4
+
+    @property
+    def box_px(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the box."""
+        half_w, half_h = self.width_px / 2, self.height_px / 2
+        return (self.x_px - half_w, self.y_px - half_h, self.x_px + half_w, self.y_px + half_h)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The cells of one frame.
+
+    Attributes
+    ----------
+    cells : tuple of Cell
+        Best score first.
+    totals : mapping of str to int
+        How many cells of each class that the bundle knows, zero included.
+    source : str
+        Where the frame came from.
+    sequence : int
+        Its number there.
+    width_px, height_px : int
+        The frame's size.
+
+    Examples
+    --------
+    >>> cell = Cell("wbc", x_px=50.0, y_px=40.0, width_px=20.0, height_px=24.0, score=0.9)
+    >>> count = Count.of([cell], ["wbc", "rbc"], source="a.jpg", sequence=0, width_px=100, height_px=80)
+    >>> dict(count.totals), cell.radius_px
+    ({'wbc': 1, 'rbc': 0}, 11.0)
+    """
+
+    cells: tuple[Cell, ...]
+    totals: Mapping[str, int]
+    source: str
+    sequence: int
+    width_px: int
+    height_px: int
+
+    @classmethod
+    def of(
+        cls,
+        cells: list[Cell],
+        labels: list[str],
+        *,
+        source: str,
+        sequence: int,
+        width_px: int,
+        height_px: int,
+    ) -> Count:
+        """Add up the cells of each class in `labels`."""
+        totals = dict.fromkeys(labels, 0)
+        for cell in cells:
+            totals[cell.label] += 1
+        return cls(tuple(cells), MappingProxyType(totals), source, sequence, width_px, height_px)
+
+    def as_dict(self) -> dict[str, object]:
+        """Give plain lists, dicts and numbers, ready for JSON; places rounded to a hundredth of a pixel."""
+        return {
+            "source": self.source,
+            "sequence": self.sequence,
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "totals": dict(self.totals),
+            "cells": [
+                {
+                    "label": c.label,
+                    "x_px": round(c.x_px, 2),
+                    "y_px": round(c.y_px, 2),
+                    "width_px": round(c.width_px, 2),
+                    "height_px": round(c.height_px, 2),
+                    "radius_px": round(c.radius_px, 2),
+                    "score": round(c.score, 4),
+                }
+                for c in self.cells
+            ],
+        }
