@@ -140,10 +140,10 @@ def _check_memory(header: Header, file_bytes: int, name: str) -> None:
 def _decoding_bytes(header: Header) -> int:
     """Estimate the memory at the height of decoding, the reduced picture included."""
     reduced_bytes = 3 * header.pixels // _reduction(header) ** 2
-    if (
-        header.kind == "JPEG"
-    ):  # Reduced block by block; a progressive one keeps every coefficient, 16 bits each.
-        return reduced_bytes + (2 * header.samples * header.pixels if header.progressive else 0)
+    if header.kind == "JPEG":
+        # Reduced block by block; OpenCV 5 was seen to hold the result twice. A progressive one keeps every
+        # coefficient until its end, 16 bits each.
+        return 2 * reduced_bytes + (2 * header.samples * header.pixels if header.progressive else 0)
     whole_bytes = max(header.samples, 3) * header.pixels * header.bits // 8
     return whole_bytes + reduced_bytes
 

@@ -204,7 +204,7 @@ def test_a_file_that_would_not_fit_the_free_memory_is_refused_from_its_header(
 
 def test_a_progressive_jpeg_counts_its_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = smooth(400, 400)
-    monkeypatch.setattr(picture, "_free_bytes", lambda: 3 * 400 * 400 + 1)
+    monkeypatch.setattr(picture, "_free_bytes", lambda: 6 * 400 * 400)
     assert Frame.of(encode(pixels, ".jpg")).width_px == 400
     with pytest.raises(FrameError, match="are free"):
         Frame.of(encode(pixels, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1))
