@@ -1,0 +1,151 @@
+"""The second engine: TensorFlow Lite's Interpreter, which is all there is on 32-bit boards.
+
+It keeps its tensors to itself, so a run copies each input in and each output out once, into the bound arrays.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.bundle.tflite import TfliteModel
+from edge_sdk.errors import MissingDependency, ModelError
+from edge_sdk.runtime.engine_log import caught
+from edge_sdk.runtime.model import (
+    DEFAULT_SIGNATURE,
+    Array,
+    Model,
+    Quantization,
+    Run,
+    Signature,
+    TensorSpec,
+    end_names,
+    numpy_type,
+)
+from edge_sdk.runtime.region import Region, custom_operators, refusal
+from edge_sdk.runtime.weight_cache import WeightCache
+
+__all__ = ["InterpreterModel"]
+
+# tflite-runtime first: where it is installed beside the other, someone chose it.
+_PACKAGES = ("tflite_runtime", "ai_edge_litert")
+
+
+def _interpreter_class() -> Any:
+    reasons = []
+    for package in _PACKAGES:
+        try:
+            return importlib.import_module(f"{package}.interpreter").Interpreter
+        except (ImportError, AttributeError) as error:  # a build for numpy 1 fails so under numpy 2
+            reasons.append(f"{package}: {error}")
+    raise MissingDependency(
+        "No TensorFlow Lite interpreter is installed.",
+        why="; ".join(reasons),
+        fix="pip install 'ai-edge-litert>=2.3,<3' (64-bit) or 'tflite-runtime==2.14.0' 'numpy<2' (32-bit).",
+    )
+
+
+class InterpreterModel(Model):
+    """A model in the Interpreter; see `Model`. It cannot be stopped in the midst of a run, and has no weight cache."""
+
+    engine = "interpreter"
+
+    def __init__(
+        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
+    ) -> None:
+        super().__init__(region.name)
+        kind = _interpreter_class()
+        # The tensors of each signature: graph, then input and output indices in the order of the names.
+        self._indices: dict[str, tuple[int, list[int], list[int]]] = {}
+        with caught() as log:
+            failure = self._try_load(kind, region, description, threads)
+        if failure:
+            raise refusal(region.name, description, log.complaints() or str(failure)) from failure
+
+    def _try_load(self, kind: Any, region: Region, description: TfliteModel, threads: int) -> Exception | None:
+        try:
+            self._interpreter = kind(**_source(region), num_threads=threads)
+            self._core = self._interpreter._interpreter  # the only way to graphs other than the first
+            found = self._interpreter.get_signature_list()
+            prepare = len(found) < 2 or bool(custom_operators(description))
+            self.signatures = MappingProxyType(
+                {name: self._read_signature(name, prepare) for name in found} or {DEFAULT_SIGNATURE: self._default()}
+            )
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, ModelError):
+                raise
+            self._release()
+            return error
+        return None
+
+    def _default(self) -> Signature:
+        self._core.AllocateTensors(0)
+        ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        return self._signature(DEFAULT_SIGNATURE, 0, [[(item["name"], item) for item in end] for end in ends])
+
+    def _read_signature(self, name: str, prepare: bool) -> Signature:
+        runner = self._interpreter.get_signature_runner(name)
+        graph = self._core.GetSubgraphIndexFromSignature(name)
+        if prepare:
+            self._core.AllocateTensors(graph)
+        ends = runner.get_input_details(), runner.get_output_details()
+        return self._signature(name, graph, [end.items() for end in ends])
+
+    def _signature(self, name: str, graph: int, ends: list[Iterable[tuple[str, Any]]]) -> Signature:
+        inputs, outputs = ([(self._spec(key, item), int(item["index"])) for key, item in end] for end in ends)
+        self._indices[name] = (graph, [index for _, index in inputs], [index for _, index in outputs])
+        return Signature(
+            name, end_names([spec for spec, _ in inputs], "input"), end_names([spec for spec, _ in outputs], "output")
+        )
+
+    def _spec(self, name: str, details: Mapping[str, Any]) -> TensorSpec:
+        kind = np.dtype(details["dtype"])
+        scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
+        quantization = Quantization(float(scales[0]), int(zero_points[0])) if len(scales) == 1 else None
+        shape = tuple(int(n) for n in details["shape"])
+        return TensorSpec(name, shape, numpy_type("text" if kind.kind in "SUO" else kind.name, name, self.name), quantization)
+
+    def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
+        return _InterpreterRun(self, signature, inputs, outputs)
+
+    def _release(self) -> None:
+        self._interpreter = self._core = None
+
+
+def _source(region: Region) -> dict[str, Any]:
+    """Say to the Interpreter where the model is; a part of a file must be copied into memory for it."""
+    with region.path.open("rb") as file:
+        if region.offset == 0 and file.seek(0, 2) == region.size:
+            return {"model_path": str(region.path)}
+        file.seek(region.offset)
+        return {"model_content": file.read(region.size)}
+
+
+class _InterpreterRun(Run):
+    """One signature; an array bound on both sides ends up as if it had been updated in place."""
+
+    def __init__(
+        self, model: InterpreterModel, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]
+    ) -> None:
+        super().__init__(model, signature, inputs, outputs)
+        self._core = model._core
+        self._graph, sources, targets = model._indices[signature.name]
+        self._sources = list(zip(sources, inputs.values(), strict=True))
+        self._targets = list(zip(targets, outputs.values(), strict=True))
+
+    def _invoke(self) -> None:
+        core, graph = self._model._core, self._graph
+        try:
+            core.AllocateTensors(graph)
+            for index, array in self._sources:
+                core.SetTensor(index, array, graph)
+            core.Invoke(graph)
+            for index, array in self._targets:
+                np.copyto(array, core.tensor(core, index, graph))
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self._model.name} failed while running {self.signature.name!r}.", why=str(error)) from error

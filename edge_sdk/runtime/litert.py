@@ -1,0 +1,219 @@
+"""The main engine: LiteRT through its C API, nothing copied in or out, the GIL free during a run."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections.abc import Mapping
+from ctypes import byref, c_int, c_void_p
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from edge_sdk.bundle.tflite import TfliteModel
+from edge_sdk.errors import ModelError
+from edge_sdk.runtime.engine_log import caught
+from edge_sdk.runtime.litert_library import (
+    CANCELLED,
+    CPU,
+    ELEMENT_TYPES,
+    Layout,
+    LiteRt,
+    PerTensor,
+    RankedTensorType,
+    load_library,
+    ranked_type,
+    status_text,
+)
+from edge_sdk.runtime.model import DEFAULT_SIGNATURE, Array, Model, Quantization, Run, Signature, TensorSpec, end_names, numpy_type
+from edge_sdk.runtime.region import Region, custom_operators, refusal
+from edge_sdk.runtime.weight_cache import WeightCache
+
+__all__ = ["LiteRtModel"]
+
+_PLACEHOLDER = "<placeholder signature>"  # what LiteRT calls the first graph of a file without signatures
+_IN_MEMORY = ":memory"  # XNNPACK's name for a cache without a file: signatures still share packed weights
+_CACHE_REFUSED = "weight cache could neither be loaded"
+_RANKED, _PER_TENSOR = 0, 1
+_ERRORS_PRINTED, _ERRORS_KEPT = 1, 2
+
+
+class LiteRtModel(Model):
+    """A model in LiteRT; see `Model`."""
+
+    engine = "litert"
+
+    def __init__(
+        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
+    ) -> None:
+        super().__init__(region.name)
+        self._lib = load_library()
+        self._indices: dict[str, int] = {}
+        self._cancel_flag = ctypes.create_string_buffer(2)
+        self._handle = c_void_p()
+        self._compiled = c_void_p()
+        self._cache_file: Path | None = None
+        with caught() as log:
+            failure = self._try_load(region, description, threads, weight_cache)
+        if weight_cache and self._cache_file and _CACHE_REFUSED in log.complaints():
+            weight_cache.discard(self._cache_file)
+        if failure:
+            raise refusal(region.name, description, log.complaints() or failure.why or "") from failure
+
+    def _try_load(
+        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
+    ) -> ModelError | None:
+        lib = self._lib
+        try:
+            descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._handle = lib.make("CreateModelFromFd", lib.environment, descriptor, region.offset, region.size)
+            finally:
+                os.close(descriptor)
+            if weight_cache:
+                self._cache_file = weight_cache.ready(region, lib.path, lambda part: self._pack(threads, part))
+            self._compiled = self._compile(threads, str(self._cache_file or _IN_MEMORY))
+            flag = ctypes.addressof(self._cancel_flag)
+            lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, lib.flag_is_set)
+            self.signatures = self._read_signatures(prepare=bool(custom_operators(description)))
+        except ModelError as error:
+            error.why = lib.error_messages(self._compiled) or error.why
+            self._release()
+            return error
+        return None
+
+    def _compile(self, threads: int, cache_file: str, errors: int = _ERRORS_KEPT) -> c_void_p:
+        lib = self._lib
+        options = lib.make("CreateOptions")
+        try:
+            lib.call("SetOptionsHardwareAccelerators", options, CPU)
+            for identifier, settings in (
+                ("xnnpack", f'num_threads = {threads}\nweight_cache_file_path = "{cache_file}"\n'),
+                ("runtime_options_string", f"error_reporter_mode = {errors}\n"),
+            ):
+                lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
+            return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
+        except ModelError:
+            if errors == _ERRORS_KEPT:  # kept where nobody can ask: once more, to have them printed and caught
+                self._compile(threads, _IN_MEMORY, _ERRORS_PRINTED)
+            raise
+        finally:
+            lib.functions["DestroyOptions"](options)
+
+    def _pack(self, threads: int, cache_file: str) -> None:
+        """Have the engine pack the weights of all signatures into a new cache file."""
+        compiled = self._compile(threads, cache_file)
+        try:
+            for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
+                self._output_shapes(compiled, index)
+        finally:
+            self._lib.functions["DestroyCompiledModel"](compiled)
+
+    def _output_shapes(self, compiled: c_void_p, index: int) -> list[tuple[int, ...]]:
+        """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
+        count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
+        layouts = (Layout * count)()
+        self._lib.call("GetCompiledModelOutputTensorLayouts", compiled, index, count, layouts, True)
+        return [layout.shape() for layout in layouts]
+
+    def _read_signatures(self, *, prepare: bool) -> Mapping[str, Signature]:
+        found: dict[str, Signature] = {}
+        for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
+            handle = self._lib.make("GetModelSignature", self._handle, index)
+            key = self._lib.text("GetSignatureKey", handle)
+            name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
+            # The engine prepares a graph with 1 where the file leaves a dimension open (mostly the batch).
+            inputs = [replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")]
+            outputs = self._specs(handle, "Output")
+            if prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
+                shapes = self._output_shapes(self._compiled, index)
+                outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
+            self._indices[name] = index
+            found[name] = Signature(name, end_names(inputs, "input"), end_names(outputs, "output"))
+        return MappingProxyType(found)
+
+    def _specs(self, signature: c_void_p, end: str) -> list[TensorSpec]:
+        lib = self._lib
+        specs = []
+        for index in range(lib.number(f"GetNumSignature{end}s", signature)):
+            name = lib.text(f"GetSignature{end}Name", signature, index)
+            tensor = lib.make(f"GetSignature{end}TensorByIndex", signature, index)
+            ranked, kind, quantization = c_int(), RankedTensorType(), None
+            lib.call("GetTensorTypeId", tensor, byref(ranked))
+            if ranked.value != _RANKED:
+                raise ModelError(f"{self.name} has a tensor {name!r} without a shape.")
+            lib.call("GetRankedTensorType", tensor, byref(kind))
+            lib.call("GetQuantizationTypeId", tensor, byref(ranked))
+            if ranked.value == _PER_TENSOR:
+                found = PerTensor()
+                lib.call("GetPerTensorQuantization", tensor, byref(found))
+                quantization = Quantization(found.scale, found.zero_point)
+            dtype = numpy_type(ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name)
+            specs.append(TensorSpec(name, kind.layout.shape(), dtype, quantization))
+        return specs
+
+    def cancel(self) -> None:
+        """Stop the run that goes on in another thread, or else the next one; see `Model.cancel`."""
+        super().cancel()
+        self._cancel_flag[0] = 1
+
+    def _forget_cancel(self) -> None:
+        self._cancel_flag[0] = 0
+        super()._forget_cancel()
+
+    def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
+        return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])
+
+    def _release(self) -> None:
+        for kind, handle in (("CompiledModel", self._compiled), ("Model", self._handle)):
+            if handle:
+                self._lib.functions[f"Destroy{kind}"](handle)
+        self._compiled = self._handle = c_void_p()
+
+
+class _LiteRtRun(Run):
+    """One signature with its tensor buffers; an array bound on both sides has one buffer."""
+
+    def __init__(
+        self, model: LiteRtModel, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array], index: int
+    ) -> None:
+        super().__init__(model, signature, inputs, outputs)
+        self._lib, self._index, self._compiled = model._lib, index, model._compiled
+        self._function = self._lib.functions["RunCompiledModel"]
+        buffers: dict[tuple[int, TensorSpec], c_void_p] = {}
+        try:
+            self._ends = [
+                (len(arrays), (c_void_p * len(arrays))(*self._handles(buffers, specs, arrays)))
+                for specs, arrays in ((signature.inputs, inputs), (signature.outputs, outputs))
+            ]
+        finally:
+            weakref.finalize(self, _destroy, self._lib, list(buffers.values()))
+
+    def _handles(
+        self, buffers: dict[tuple[int, TensorSpec], c_void_p], specs: Mapping[str, TensorSpec], arrays: dict[str, Array]
+    ) -> list[c_void_p]:
+        handles = []
+        for name, spec in specs.items():
+            address = arrays[name].ctypes.data
+            key = (address, spec)
+            if key not in buffers:
+                kind = ranked_type(spec.shape, spec.dtype.name)
+                make = self._lib.make
+                buffers[key] = make("CreateTensorBufferFromHostMemory", byref(kind), address, spec.size_bytes, None)
+            handles.append(buffers[key])
+        return handles
+
+    def _invoke(self) -> None:
+        (inputs, input_handles), (outputs, output_handles) = self._ends
+        status = self._function(self._compiled, self._index, inputs, input_handles, outputs, output_handles)
+        if status not in (0, CANCELLED):
+            raise ModelError(
+                f"{self._model.name} failed while running {self.signature.name!r}.",
+                why=self._lib.error_messages(self._compiled) or f"LiteRT says: {status_text(status)}.",
+            )
+
+
+def _destroy(lib: LiteRt, buffers: list[c_void_p]) -> None:
+    for buffer in buffers:
+        lib.functions["DestroyTensorBuffer"](buffer)
