@@ -1,0 +1,82 @@
+"""Scores of found cells against labels: precision, recall, F1 and three ways to judge a count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from data import CLASSES, Boxes
+from numpy.typing import NDArray
+
+from edge_sdk.pipeline.centre import Centres
+
+Counts = NDArray[np.int64]
+
+
+def match(found: Centres, boxes: Boxes) -> Counts:
+    """Match cells one to one, best score first: right when the centre lies in a free true box.
+
+    Parameters
+    ----------
+    found : Centres
+        Cells of one picture.
+    boxes : (n, 5) float32
+        ``class, x0, y0, x1, y1`` as fractions.
+
+    Returns
+    -------
+    (3, 3) int64
+        For each class: right, found, true.
+    """
+    table = np.zeros((len(CLASSES), 3), np.int64)
+    table[:, 1] = np.bincount(found.kind, minlength=len(CLASSES))
+    table[:, 2] = np.bincount(boxes[:, 0].astype(int), minlength=len(CLASSES))
+    free = np.ones(len(boxes), bool)
+    middle = (boxes[:, 1:3] + boxes[:, 3:5]) / 2
+    for kind, place in zip(found.kind, found.place, strict=True):
+        inside = (place >= boxes[:, 1:3]).all(axis=1) & (place <= boxes[:, 3:5]).all(axis=1)
+        fits = np.flatnonzero(inside & free & (boxes[:, 0] == kind))
+        if len(fits):
+            # Boxes overlap: of those that hold the centre, the one with the nearest middle is meant.
+            free[fits[np.square(middle[fits] - place).sum(axis=1).argmin()]] = False
+            table[kind, 0] += 1
+    return table
+
+
+def class_scores(table: Counts) -> dict[str, float] | None:
+    """Score one class over a folder.
+
+    Parameters
+    ----------
+    table : (pictures, 3) int64
+        Right, found and true cells of each picture.
+
+    Returns
+    -------
+    dict or None
+        None where the folder holds no cell of the class.
+    """
+    right, found, true = (int(n) for n in table.sum(axis=0))
+    if true == 0:
+        return None
+    gap = np.abs(table[:, 1] - table[:, 2])
+    return {
+        "precision": right / found if found else 0.0,
+        "recall": right / true,
+        "f1": 2 * right / (found + true),
+        "count_accuracy": 1 - float(gap.sum()) / true,
+        "total_accuracy": 1 - abs(found - true) / true,
+        "exact_rate": float((gap == 0).mean()),
+    }
+
+
+def score(tables: Sequence[Counts]) -> dict[str, dict[str, float] | None]:
+    """Score every class over the pictures of a folder, from the `match` table of each."""
+    stack = np.stack(tables)
+    return {name: class_scores(stack[:, kind]) for kind, name in enumerate(CLASSES)}
+
+
+def overall_f1(tables: Sequence[Counts]) -> float:
+    """Return F1 over the cells of all classes together."""
+    right, found, true = (int(n) for n in np.stack(tables).sum(axis=(0, 1)))
+    return 2 * right / max(1, found + true)
