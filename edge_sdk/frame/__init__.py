@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_sdk.errors import FrameError
 from edge_sdk.frame.array import to_bgr
-from edge_sdk.frame.picture import decode, read
+from edge_sdk.frame.picture import decode, read, write
 
 __all__ = ["Frame"]
 
@@ -140,3 +140,15 @@ class Frame:
             why="A frame is made of a path, a numpy array (BGR), the bytes of a picture file, or a Frame.",
             fix="Turn a PIL image into an array first: numpy.asarray(image.convert('RGB'))[..., ::-1].",
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as a picture file: ``.png`` keeps every pixel, ``.jpg`` is a tenth of the size.
+
+        Raises
+        ------
+        FrameError
+            If the name's ending is of no kind that is known.
+        StorageError
+            If the file cannot be written.
+        """
+        write(Path(path), self.pixels)

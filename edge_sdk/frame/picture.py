@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -11,13 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_sdk.errors import FrameError
+from edge_sdk.errors import FrameError, StorageError
 from edge_sdk.frame.array import to_bgr
 from edge_sdk.frame.header import Header, read_header
 
-__all__ = ["SUFFIXES", "decode", "read"]
+__all__ = ["SUFFIXES", "decode", "read", "write"]
 
 log = logging.getLogger(__name__)
+
+# OpenCV would print what went wrong; here an error says it. Set once: it is one setting for all threads.
+# Who sets OPENCV_LOG_LEVEL keeps what was asked for.
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -77,6 +83,31 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], int]:
     return _decode(data, header, name)
 
 
+def write(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write pixels as the kind of file that the name's ending says.
+
+    Raises
+    ------
+    FrameError
+        If the ending is of no kind that is known.
+    StorageError
+        If the file cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise FrameError(
+            f"{path} does not say what kind of picture it should be.",
+            fix=f"End its name in one of {', '.join(sorted(SUFFIXES))}.",
+        )
+    _, data = cv2.imencode(path.suffix, pixels)
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}.",
+            fix="Check that its folder exists, may be written to, and that the disk has room (df -h).",
+        ) from error
+
+
 def _decode(data: bytes, header: Header, name: str) -> tuple[NDArray[np.uint8], int]:
     reduction = _reduction(header)
     if header.kind == "JPEG" and data.find(b"\xff\xd9", header.data_offset) < 0:
@@ -85,14 +116,10 @@ def _decode(data: bytes, header: Header, name: str) -> tuple[NDArray[np.uint8], 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | _REDUCED[reduction]
     if header.alpha:
         flags = cv2.IMREAD_UNCHANGED
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # What went wrong is said by the error.
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
         raise _damaged(header, name, len(data)) from error
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if found is None:
         raise _damaged(header, name, len(data))
     if header.alpha and reduction > 1:

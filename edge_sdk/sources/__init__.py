@@ -1,1 +1,90 @@
-"""TBD."""
+"""Where frames come from: pictures, videos, cameras, and a simulated one, behind `open_camera`."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from edge_sdk.errors import CameraError
+from edge_sdk.frame.picture import SUFFIXES as PICTURE_SUFFIXES
+from edge_sdk.sources.camera import Camera
+from edge_sdk.sources.pump import EndOfFrames
+from edge_sdk.sources.source import Options, Source
+from edge_sdk.sources.video import SUFFIXES as VIDEO_SUFFIXES
+
+__all__ = ["PICTURE_SUFFIXES", "VIDEO_SUFFIXES", "Camera", "EndOfFrames", "Options", "Source", "open_camera"]
+
+# A new kind of source is one file and one line here.
+SCHEMES = {
+    "picture": ("edge_sdk.sources.picture", "PictureSource"),
+    "video": ("edge_sdk.sources.video", "VideoSource"),
+    "v4l2": ("edge_sdk.sources.v4l2", "V4l2Source"),
+    "sim": ("edge_sdk.sources.sim", "SimSource"),
+}
+
+
+def open_camera(
+    uri: str | int | os.PathLike[str] | None = None, *, timeout_s: float = 10.0, **settings: str | float
+) -> Camera:
+    """Open whatever frames come from.
+
+    Parameters
+    ----------
+    uri : str, path or int, optional
+        ``photo.jpg``, ``slides/``, ``slides/*.png`` or ``film.mp4``; ``/dev/video0``,
+        ``v4l2:///dev/v4l/by-id/...`` or a number; ``sim://smear``. Without it, the first camera that is
+        plugged in. Settings may stand behind a ``?``: ``v4l2:///dev/video0?width_px=1280&height_px=720``.
+    timeout_s : float
+        How long `Camera.capture` waits for a live camera.
+    **settings
+        The same as behind the ``?``, and stronger.
+
+    Returns
+    -------
+    Camera
+        To be used in ``with``.
+
+    Raises
+    ------
+    CameraError
+        If there is no such source or no camera, with what was looked for and what to do.
+
+    Examples
+    --------
+    >>> with open_camera("sim://smear?rate_hz=60", seed=1) as camera:
+    ...     numbers = [camera.capture().sequence for _ in range(3)]
+    >>> numbers == sorted(numbers)
+    True
+    """
+    text = "" if uri is None else os.fspath(uri) if not isinstance(uri, int) else str(uri)
+    scheme, target, query = _parse(text, "v4l2" if uri is None or isinstance(uri, int) else "")
+    if scheme not in SCHEMES:
+        raise CameraError(
+            f"{scheme}:// is not a kind of camera.",
+            fix=f"There are {', '.join(f'{known}://' for known in SCHEMES)}, paths, and /dev/video0.",
+        )
+    module, name = SCHEMES[scheme]
+    values = dict(parse_qsl(query, keep_blank_values=True)) | settings
+    source: Source = getattr(import_module(module), name)(target, Options(values, text or "the camera"))
+    return Camera(source, timeout_s=timeout_s)
+
+
+def _parse(text: str, scheme: str) -> tuple[str, str, str]:
+    """Part an address into scheme, target and settings; a path has no scheme, and no settings either."""
+    address = re.fullmatch(r"([a-z0-9]{2,})://([^?]*)\??(.*)", text)
+    if address:
+        found, target, query = address.groups()
+        return (_guess(target) if found == "file" else found), target, query
+    return scheme or _guess(text), text, ""
+
+
+def _guess(target: str) -> str:
+    """Tell by its name what kind of source a path is."""
+    if Path(target).exists() and not target.startswith("/dev/"):
+        return "video" if Path(target).suffix.lower() in VIDEO_SUFFIXES else "picture"
+    if target.isdecimal() or target.startswith("/dev/"):
+        return "v4l2"
+    return "video" if Path(target).suffix.lower() in VIDEO_SUFFIXES else "picture"
