@@ -1,1 +1,36 @@
-"""TBD."""
+"""Bundles: the files that hold a model, its tokenizer, and what to know about both."""
+
+from __future__ import annotations
+
+from edge_sdk.bundle.bundle import Bundle, open_bundle
+from edge_sdk.bundle.card import Card, CellClass, Cells, Crowding, FrameInput
+from edge_sdk.bundle.container import Section
+from edge_sdk.bundle.metadata import Affix, ExecutorMetadata, LlmMetadata, Sampler, StateBuffer
+from edge_sdk.bundle.special import Token
+from edge_sdk.bundle.template import PromptTemplate, Turn
+from edge_sdk.bundle.tokenizer import Detokenizer, Tokenizer, decode, token_ids
+from edge_sdk.bundle.vision import Vision
+
+__all__ = [
+    "Affix",
+    "Bundle",
+    "Card",
+    "CellClass",
+    "Cells",
+    "Crowding",
+    "Detokenizer",
+    "ExecutorMetadata",
+    "FrameInput",
+    "LlmMetadata",
+    "PromptTemplate",
+    "Sampler",
+    "Section",
+    "StateBuffer",
+    "Token",
+    "Tokenizer",
+    "Turn",
+    "Vision",
+    "decode",
+    "open_bundle",
+    "token_ids",
+]

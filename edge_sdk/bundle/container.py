@@ -109,13 +109,18 @@ def read_header(view: memoryview, name: str) -> Header:
         )
     if not HEADER_BEGIN < end <= min(len(view), _HEADER_MAX_BYTES):
         raise FlatReader(view, name).damaged(
-            f"Its header ends at byte {end}; the file has {len(view)} bytes, and {_HEADER_MAX_BYTES} are the most."
+            f"Its header ends at byte {end}; the file has {len(view)} bytes, "
+            f"and {_HEADER_MAX_BYTES} are the most."
         )
     reader = FlatReader(view[HEADER_BEGIN:end], name)
     with reader.guard():
         root = reader.root()
         system, sections = root.table(0), root.table(1)
-        found = tuple(_section(item, reader) for item in _few(sections, 0, _SECTIONS_MAX, reader)) if sections else ()
+        found = (
+            tuple(_section(item, reader) for item in _few(sections, 0, _SECTIONS_MAX, reader))
+            if sections
+            else ()
+        )
         header = Header((major, minor, patch), _items(system, 0, reader), found)
     _check_places(header.sections, end, len(view), reader)
     return header

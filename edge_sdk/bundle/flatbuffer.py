@@ -48,7 +48,16 @@ class FlatReader:
         What to call it in errors: the path, and the section where there is one.
     """
 
-    __slots__ = ("_numbers_left", "_tables_left", "_text", "_text_left_bytes", "_vtables", "name", "size", "view")
+    __slots__ = (
+        "_numbers_left",
+        "_tables_left",
+        "_text",
+        "_text_left_bytes",
+        "_vtables",
+        "name",
+        "size",
+        "view",
+    )
 
     def __init__(self, view: memoryview, name: str) -> None:
         self.view = view

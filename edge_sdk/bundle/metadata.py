@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_sdk.bundle.special import Token, read_token
+from edge_sdk.bundle.vision import Vision, read_vision
 from edge_sdk.bundle.wire import Message
 
 __all__ = [
@@ -15,8 +17,6 @@ __all__ = [
     "LlmMetadata",
     "Sampler",
     "StateBuffer",
-    "Token",
-    "Vision",
     "read_executor_metadata",
     "read_llm_metadata",
 ]
@@ -35,16 +35,6 @@ _MODEL_TYPES = {
     12: "minicpm5",
     13: "minicpmv4",
 }
-# Model type -> field numbers of: start and end of image, height, width, patch width, patch height,
-# most patches, pooling kernel. 0 where that type has no such field.
-_VISION_FIELDS = {
-    "generic_model": (14, 15, 8, 9, 10, 11, 12, 13),
-    "gemma3n": (1, 2, 3, 4, 0, 0, 0, 0),
-    "gemma3": (1, 2, 3, 4, 0, 0, 0, 0),
-    "gemma4": (1, 2, 0, 0, 15, 16, 17, 18),
-    "fast_vlm": (0, 0, 3, 4, 0, 0, 0, 0),
-    "lfm2": (1, 2, 7, 8, 3, 4, 5, 6),
-}
 _SAMPLERS = {0: "unspecified", 1: "top_k", 2: "top_p", 3: "greedy"}
 _BUFFERS = {
     0: "unspecified",
@@ -54,14 +44,6 @@ _BUFFERS = {
     4: "local_value_cache",
     5: "linear_attention",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token given by its text, or by its number or numbers; the tokenizer settles the one from the other."""
-
-    text: str = ""
-    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +63,6 @@ class Sampler:
     p: float
     temperature: float
     seed: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Vision:
-    """How pictures enter the prompt.
-
-    ``start`` and ``end`` stand around the visual tokens; sizes are in pixels, 0 where the bundle leaves them to
-    the encoder's input; ``marker_regex``, ``prefix`` and ``suffix`` are empty but in generic models.
-    """
-
-    start: Token | None
-    end: Token | None
-    height_px: int
-    width_px: int
-    patch_width_px: int
-    patch_height_px: int
-    patches_max: int
-    pooling_kernel: int
-    marker_regex: str = ""
-    prefix: str = ""
-    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +117,15 @@ def read_llm_metadata(view: memoryview, name: str) -> LlmMetadata:
     message = Message(view, name)
     templates = message.message(3)
     suppressed = message.message(9)
-    model_type, vision = _model_type(message.message(6))
+    kinds = message.message(6)
+    number = next((number for number in _MODEL_TYPES if kinds and kinds.has(number)), 0)
+    model_type = _MODEL_TYPES.get(number, "")
+    inner = kinds.message(number) if kinds and number else None
     return LlmMetadata(
         model_type=model_type,
-        start_token=_token(message.message(1)),
-        stop_tokens=tuple(token for item in message.messages(2) if (token := _token(item))),
-        pad_token=_token(message.message(13)),
+        start_token=read_token(message.message(1)),
+        stop_tokens=tuple(token for item in message.messages(2) if (token := read_token(item))),
+        pad_token=read_token(message.message(13)),
         user=_affix(templates, 1),
         model=_affix(templates, 2),
         system=_affix(templates, 3),
@@ -170,7 +134,7 @@ def read_llm_metadata(view: memoryview, name: str) -> LlmMetadata:
         max_num_tokens=message.integer(5),
         suppress_tokens=suppressed.integers(1) if suppressed else (),
         cache_init_value=message.integer(10),
-        vision=vision,
+        vision=read_vision(inner, model_type, name) if inner else None,
     )
 
 
@@ -205,15 +169,6 @@ def _state_buffer(message: Message) -> StateBuffer:
     )
 
 
-def _token(message: Message | None) -> Token | None:
-    """Return a token, or ``None`` where the message names none."""
-    if message is None:
-        return None
-    ids = message.message(1)
-    token = Token(text=message.text(2), ids=ids.integers(1) if ids else ())
-    return token if token.text or token.ids else None
-
-
 def _affix(templates: Message | None, number: int) -> Affix:
     message = templates.message(number) if templates else None
     return Affix(message.text(1), message.text(2)) if message else Affix()
@@ -228,26 +183,4 @@ def _sampler(message: Message | None) -> Sampler | None:
         p=message.real(3),
         temperature=message.real(4),
         seed=message.integer(5) if message.has(5) else None,
-    )
-
-
-def _model_type(message: Message | None) -> tuple[str, Vision | None]:
-    """Return the model type's name, and what it says of pictures."""
-    number = next((number for number in _MODEL_TYPES if message and message.has(number)), 0)
-    if message is None or not number:
-        return "", None
-    name = _MODEL_TYPES[number]
-    inner = message.message(number)
-    fields = _VISION_FIELDS.get(name)
-    if inner is None or fields is None or not any(inner.has(field) for field in fields):
-        return name, None
-    start, end, *sizes = fields
-    generic = name == "generic_model"
-    return name, Vision(
-        _token(inner.message(start)),
-        _token(inner.message(end)),
-        *(inner.integer(field) for field in sizes),
-        marker_regex=inner.text(6) if generic else "",
-        prefix=inner.text(16) if generic else "",
-        suffix=inner.text(17) if generic else "",
     )

@@ -1,6 +1,6 @@
 """Tokenizers of SentencePiece, the library of that name behind them.
 
-Source: sentencepiece_model.proto (field numbers), and what the library's own decoding does with a leading space.
+Source: sentencepiece_model.proto (field numbers); what the library's own decoding does with a leading space.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def read_tflite(view: memoryview, name: str) -> TfliteModel:
     if len(view) < 16 or bytes(view[4:8]) != MAGIC:
         raise BundleError(
             f"{name} is no TFLite model.",
-            why=f"It has {len(view)} bytes and begins with {bytes(view[:8])!r}; bytes 4 to 8 must be {MAGIC!r}.",
+            why=f"It has {len(view)} bytes, the first {bytes(view[:8])!r}; bytes 4 to 8 must be {MAGIC!r}.",
             fix="Give a .tflite or .litertlm file; a download that was cut off must be fetched again.",
         )
     reader = FlatReader(view, name)
@@ -154,7 +154,9 @@ class _Walk:
         walked = [self._subgraph(graph) for graph in self._root.tables(2)]
         if not walked:
             raise self._reader.damaged("It holds no graph.")
-        signatures = [self._signature(item, [tensors for _, tensors in walked]) for item in self._root.tables(7)]
+        signatures = [
+            self._signature(item, [tensors for _, tensors in walked]) for item in self._root.tables(7)
+        ]
         return TfliteModel(
             description=self._root.text(3),
             subgraphs=tuple(graph for graph, _ in walked),
@@ -168,14 +170,18 @@ class _Walk:
         if start <= 1:  # 1 is written as "none"
             return table.data(0)
         if start + size > self._reader.size:
-            raise self._reader.damaged(f"Weights at byte {start} end {start + size - self._reader.size} bytes behind it.")
+            raise self._reader.damaged(
+                f"Weights at byte {start} end {start + size - self._reader.size} bytes behind it."
+            )
         return self._reader.view[start : start + size]
 
     def _operator(self, table: Table) -> str:
         # Codes above 127 came later, in a field of their own; the larger of the two counts.
         code = max(table.integer(0, "i8"), table.integer(3))
         if not 0 <= code < len(OPERATORS):
-            raise self._reader.damaged(f"It uses operator {code}; {len(OPERATORS) - 1} is the last one known.")
+            raise self._reader.damaged(
+                f"It uses operator {code}; {len(OPERATORS) - 1} is the last one known."
+            )
         return table.text(1) if OPERATORS[code] == "CUSTOM" else OPERATORS[code]
 
     def _subgraph(self, table: Table) -> tuple[SubgraphInfo, list[_Tensor]]:
@@ -250,7 +256,10 @@ class _Walk:
         if index >= len(tensors):
             raise self._reader.damaged(f"A signature calls graph {index} of {len(tensors)}.")
         ends = [
-            {item.text(0): self._info(tensors[index], item.integer(1, "u32")) for item in table.tables(number)}
+            {
+                item.text(0): self._info(tensors[index], item.integer(1, "u32"))
+                for item in table.tables(number)
+            }
             for number in (0, 1)
         ]
         return SignatureInfo(table.text(2), index, MappingProxyType(ends[0]), MappingProxyType(ends[1]))

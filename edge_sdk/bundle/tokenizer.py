@@ -1,7 +1,7 @@
 """Text to token numbers and back, the same for every kind of tokenizer; and text that streams.
 
-A token is a run of bytes, and a character may begin in one token and end in the next. The detokenizer works on
-bytes, so that what it hands out piece by piece is, put together, what decoding all tokens at once gives.
+A token is a run of bytes, and a character may begin in one token and end in the next. The detokenizer works
+on bytes, so that what it hands out piece by piece is, put together, what decoding all tokens at once gives.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
-from edge_sdk.bundle.metadata import Token
+from edge_sdk.bundle.special import Token
 
 __all__ = ["Detokenizer", "LeadingSpace", "Tokenizer", "decode", "token_ids"]
 
@@ -25,7 +25,7 @@ class LeadingSpace(Enum):
 
 
 class Tokenizer(Protocol):
-    """What a bundle's tokenizer can do; nothing is added at either end, and special tokens in the text count."""
+    """What a bundle's tokenizer can do; nothing is added at either end of a text."""
 
     @property
     def vocab_size(self) -> int:
@@ -49,14 +49,14 @@ class Tokenizer(Protocol):
 
 
 class Detokenizer:
-    """Turn tokens into text one by one, holding back the bytes of a character that is not complete.
+    r"""Turn tokens into text one by one, holding back the bytes of a character that is not complete.
 
     Examples
     --------
     >>> class Letters:
     ...     vocab_size, leading_space = 4, LeadingSpace.DROP_ONE
     ...     def piece(self, token, at_start=False):
-    ...         spelled = [b" a", b"\\xc3", b"\\xa9", b" b"][token]
+    ...         spelled = [b" a", b"\xc3", b"\xa9", b" b"][token]
     ...         return spelled.lstrip() if at_start else spelled
     ...     def encode(self, text): return []
     ...     def token_id(self, text): return None

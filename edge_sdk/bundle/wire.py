@@ -43,10 +43,8 @@ class Message:
     def __init__(self, view: memoryview, name: str, only: frozenset[int] | None = None) -> None:
         self._name = name
         self._fields: dict[int, list[int | memoryview]] = {}
-        count = 0
-        for number, value in _split(view, name):
-            count += 1
-            if count > _FIELDS_MAX:
+        for count, (number, value) in enumerate(_split(view, name)):
+            if count >= _FIELDS_MAX:
                 raise _damaged(name, f"It has more than {_FIELDS_MAX} fields.")
             if only is None or number in only:
                 self._fields.setdefault(number, []).append(value)

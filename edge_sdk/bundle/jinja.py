@@ -1,0 +1,232 @@
+"""Run a bundle's Jinja template where it can do no harm: in a process of its own, with limits.
+
+A template is a program from whoever published the bundle. Jinja's sandbox keeps it from Python's internals
+but not from using up time and memory (``'x' * 10**9``, ``'%999999999d' % 1``, nested loops), and neither can
+be taken back within a process: one operation in C holds the thread until it is done. So the kernel enforces
+the limits: processor time by a profiling timer, memory by an address space limit, both on a child that holds
+nothing but Python and Jinja. It costs about 0.1 s to start, beside whatever else is loading, and a fraction
+of a millisecond a prompt from then on; Jinja is never loaded into this process. Works on any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.errors import BundleError, ClosedError, MissingDependency, StorageError
+
+__all__ = ["JinjaTemplate"]
+
+_log = logging.getLogger(__name__)
+
+_SOURCE_MAX_BYTES = 256 << 10  # the longest chat templates in the wild have some 20 KiB
+_PROMPT_MAX_LETTERS = 1 << 20
+_WORKER = Path(__file__).with_name("jinja_worker.py")
+
+
+class JinjaTemplate:
+    """A chat template in Jinja's language.
+
+    Parameters
+    ----------
+    source : str
+        The template.
+    name : str
+        The bundle's path, for errors.
+    limit_s : float
+        The processor time that rendering one prompt may take; ten times of it on the clock.
+    memory_bytes : int
+        What rendering may take beyond a bare Python with Jinja.
+
+    Raises
+    ------
+    BundleError
+        The template is too long.
+    """
+
+    def __init__(self, source: str, name: str, *, limit_s: float = 1.0, memory_bytes: int = 64 << 20) -> None:
+        if len(source.encode()) > _SOURCE_MAX_BYTES:
+            raise BundleError(
+                f"{name} has a prompt template of {len(source.encode())} bytes.",
+                why=f"{_SOURCE_MAX_BYTES} are the most; the longest known have a tenth of it.",
+            )
+        self._name = name
+        self._limit_s = limit_s
+        self._settings = {
+            "path": sys.path,
+            "source": source,
+            "limit_s": limit_s,
+            "memory_bytes": memory_bytes,
+            "prompt_max_letters": _PROMPT_MAX_LETTERS,
+        }
+        self._lock = threading.Lock()
+        self._closed = False
+        self._worker: _Worker | None = None
+
+    def __repr__(self) -> str:
+        return f"<JinjaTemplate of {self._name}>"
+
+    def start(self) -> None:
+        """Start the worker process without waiting for it, so that it is ready at the first prompt."""
+        with self._lock:
+            self._running()
+
+    def render(
+        self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True, **context: object
+    ) -> str:
+        """Return the prompt.
+
+        Parameters
+        ----------
+        turns : sequence of mappings
+            The conversation: ``role`` and ``content`` each.
+        add_generation_prompt : bool
+            End with what opens the model's answer.
+        context : JSON values
+            Further variables: ``bos_token``, ``tools``, ``enable_thinking``, ...
+
+        Raises
+        ------
+        BundleError
+            The template is wrong, refuses this conversation, or wants more time or memory than it may have.
+        ClosedError
+            The template was closed.
+        """
+        question = {"messages": list(turns), "add_generation_prompt": add_generation_prompt, **context}
+        with self._lock:
+            worker = self._running()
+            try:
+                # The first answer waits for Python and Jinja to load, which is not the template's fault.
+                reply = worker.ask(question, wait_s=10 * self._limit_s + (0.0 if worker.answered else 60.0))
+            except EOFError:
+                reply = {"error": self._epitaph(worker), "kind": "limit"}
+            except BaseException:
+                self._stop()  # an answer that comes late must not become the answer to the next question
+                raise
+            if reply.get("kind") == "limit":
+                self._stop()
+        if "text" not in reply:
+            raise self._error(reply)
+        return str(reply["text"])
+
+    def close(self) -> None:
+        """End the worker process; harmless twice."""
+        with self._lock:
+            self._closed = True
+            self._stop()
+
+    def _running(self) -> _Worker:
+        if self._closed:
+            raise ClosedError(f"The prompt template of {self._name} is closed.")
+        if self._worker is None:
+            self._worker = _Worker(self._settings)
+        return self._worker
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    def _epitaph(self, worker: _Worker) -> str:
+        code = worker.end()
+        if code == -signal.SIGPROF:
+            return f"it took more than {self._limit_s:g} s of processor time"
+        return f"the process that ran it ended with {code}"
+
+    def _error(self, reply: Mapping[str, Any]) -> BundleError | MissingDependency:
+        if reply.get("kind") == "missing":
+            return MissingDependency(
+                f"The prompt template of {self._name} needs the library jinja2.",
+                why=str(reply.get("error")),
+                fix="pip install jinja2",
+            )
+        return BundleError(
+            f"The prompt template of {self._name} failed: {reply.get('error')}.",
+            why="Templates come from the bundle's publisher and run with limits on time, memory and length.",
+            fix="Ask the publisher for a bundle with a working template.",
+        )
+
+
+class _Worker:
+    """The process that renders; it ends when its standard input does."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.answered = False
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-E", "-B", str(_WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; the worker ends with its input
+            )
+        except OSError as error:
+            raise StorageError(
+                "No process could be started for the bundle's prompt template.", why=str(error)
+            ) from error
+        self._end = weakref.finalize(self, _end, self._process)
+        self._send(settings)
+
+    def ask(self, question: Mapping[str, Any], wait_s: float) -> dict[str, Any]:
+        """Return the worker's answer; ``EOFError`` where it died or is silent for too long."""
+        until_s = time.monotonic() + wait_s
+        try:
+            self._send(question)
+        except BrokenPipeError as error:
+            raise EOFError from error
+        size = int.from_bytes(self._receive(4, until_s), "little")
+        if size > 12 * _PROMPT_MAX_LETTERS + 4096:  # JSON spells a character with twelve bytes at most
+            raise EOFError
+        reply: dict[str, Any] = json.loads(self._receive(size, until_s))
+        self.answered = True
+        return reply
+
+    def end(self) -> int:
+        """End the process and return its exit code, negative for a signal."""
+        self._end()
+        return int(self._process.returncode)
+
+    def _send(self, value: Mapping[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        stdin = self._process.stdin
+        assert stdin is not None
+        stdin.write(len(data).to_bytes(4, "little") + data)
+        stdin.flush()
+
+    def _receive(self, size: int, until_s: float) -> bytes:
+        stdout = self._process.stdout
+        assert stdout is not None
+        data = bytearray()
+        while len(data) < size:
+            ready, _, _ = select.select([stdout], [], [], max(0.0, until_s - time.monotonic()))
+            piece = os.read(stdout.fileno(), min(size - len(data), 1 << 16)) if ready else b""
+            if not piece:
+                raise EOFError
+            data += piece
+        return bytes(data)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    # It may be in the middle of a template that never ends; what it was killed by must not be lost, though.
+    try:
+        process.wait(timeout=0.05)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    _log.debug("template process %d ended with %d", process.pid, process.returncode)
