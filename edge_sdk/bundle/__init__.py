@@ -5,10 +5,20 @@ from __future__ import annotations
 from edge_sdk.bundle.bundle import Bundle, open_bundle
 from edge_sdk.bundle.card import Card, CellClass, Cells, Crowding, FrameInput
 from edge_sdk.bundle.container import Section
+from edge_sdk.bundle.folder import (
+    StoredBundle,
+    add_bundle,
+    bundle_folder,
+    find_bundle,
+    list_bundles,
+    remove_bundle,
+    sha256,
+)
 from edge_sdk.bundle.metadata import Affix, ExecutorMetadata, LlmMetadata, Sampler, StateBuffer
 from edge_sdk.bundle.special import Token
 from edge_sdk.bundle.template import PromptTemplate, Turn
 from edge_sdk.bundle.tokenizer import Detokenizer, Tokenizer, decode, token_ids
+from edge_sdk.bundle.verification import Check, verify_bundle
 from edge_sdk.bundle.vision import Vision
 
 __all__ = [
@@ -17,6 +27,7 @@ __all__ = [
     "Card",
     "CellClass",
     "Cells",
+    "Check",
     "Crowding",
     "Detokenizer",
     "ExecutorMetadata",
@@ -26,11 +37,19 @@ __all__ = [
     "Sampler",
     "Section",
     "StateBuffer",
+    "StoredBundle",
     "Token",
     "Tokenizer",
     "Turn",
     "Vision",
+    "add_bundle",
+    "bundle_folder",
     "decode",
+    "find_bundle",
+    "list_bundles",
     "open_bundle",
+    "remove_bundle",
+    "sha256",
     "token_ids",
+    "verify_bundle",
 ]

@@ -21,7 +21,7 @@ class Vision:
     """How pictures enter the prompt.
 
     Wherever the rendered prompt has one of ``markers``, it is cut: what stands before it, ``prefix`` and
-    ``start`` are one piece of text, then come the visual tokens, then ``end`` if ``adds_end``, and ``suffix``.
+    ``start`` are one piece of text, then the visual tokens, then ``end`` if ``adds_end``, and ``suffix``.
     Sizes are in pixels, 0 where the bundle leaves them to the encoder's input; ``patches_max`` is above 0 for
     encoders that take a picture as a list of patches.
     """
