@@ -67,14 +67,17 @@ class InterpreterModel(Model):
         if failure:
             raise refusal(region.name, description, log.complaints() or str(failure)) from failure
 
-    def _try_load(self, kind: Any, region: Region, description: TfliteModel, threads: int) -> Exception | None:
+    def _try_load(
+        self, kind: Any, region: Region, description: TfliteModel, threads: int
+    ) -> Exception | None:
         try:
             self._interpreter = kind(**_source(region), num_threads=threads)
             self._core = self._interpreter._interpreter  # the only way to graphs other than the first
             found = self._interpreter.get_signature_list()
             prepare = len(found) < 2 or bool(custom_operators(description))
             self.signatures = MappingProxyType(
-                {name: self._read_signature(name, prepare) for name in found} or {DEFAULT_SIGNATURE: self._default()}
+                {name: self._read_signature(name, prepare) for name in found}
+                or {DEFAULT_SIGNATURE: self._default()}
             )
         except (ValueError, RuntimeError) as error:
             if isinstance(error, ModelError):
@@ -100,7 +103,9 @@ class InterpreterModel(Model):
         inputs, outputs = ([(self._spec(key, item), int(item["index"])) for key, item in end] for end in ends)
         self._indices[name] = (graph, [index for _, index in inputs], [index for _, index in outputs])
         return Signature(
-            name, end_names([spec for spec, _ in inputs], "input"), end_names([spec for spec, _ in outputs], "output")
+            name,
+            end_names([spec for spec, _ in inputs], "input"),
+            end_names([spec for spec, _ in outputs], "output"),
         )
 
     def _spec(self, name: str, details: Mapping[str, Any]) -> TensorSpec:
@@ -108,7 +113,12 @@ class InterpreterModel(Model):
         scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
         quantization = Quantization(float(scales[0]), int(zero_points[0])) if len(scales) == 1 else None
         shape = tuple(int(n) for n in details["shape"])
-        return TensorSpec(name, shape, numpy_type("text" if kind.kind in "SUO" else kind.name, name, self.name), quantization)
+        return TensorSpec(
+            name,
+            shape,
+            numpy_type("text" if kind.kind in "SUO" else kind.name, name, self.name),
+            quantization,
+        )
 
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
         return _InterpreterRun(self, signature, inputs, outputs)
@@ -130,7 +140,11 @@ class _InterpreterRun(Run):
     """One signature; an array bound on both sides ends up as if it had been updated in place."""
 
     def __init__(
-        self, model: InterpreterModel, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]
+        self,
+        model: InterpreterModel,
+        signature: Signature,
+        inputs: dict[str, Array],
+        outputs: dict[str, Array],
     ) -> None:
         super().__init__(model, signature, inputs, outputs)
         self._core = model._core
@@ -148,4 +162,6 @@ class _InterpreterRun(Run):
             for index, array in self._targets:
                 np.copyto(array, core.tensor(core, index, graph))
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self._model.name} failed while running {self.signature.name!r}.", why=str(error)) from error
+            raise ModelError(
+                f"{self._model.name} failed while running {self.signature.name!r}.", why=str(error)
+            ) from error

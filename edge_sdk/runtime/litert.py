@@ -26,7 +26,17 @@ from edge_sdk.runtime.litert_library import (
     ranked_type,
     status_text,
 )
-from edge_sdk.runtime.model import DEFAULT_SIGNATURE, Array, Model, Quantization, Run, Signature, TensorSpec, end_names, numpy_type
+from edge_sdk.runtime.model import (
+    DEFAULT_SIGNATURE,
+    Array,
+    Model,
+    Quantization,
+    Run,
+    Signature,
+    TensorSpec,
+    end_names,
+    numpy_type,
+)
 from edge_sdk.runtime.region import Region, custom_operators, refusal
 from edge_sdk.runtime.weight_cache import WeightCache
 
@@ -68,11 +78,15 @@ class LiteRtModel(Model):
         try:
             descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                self._handle = lib.make("CreateModelFromFd", lib.environment, descriptor, region.offset, region.size)
+                self._handle = lib.make(
+                    "CreateModelFromFd", lib.environment, descriptor, region.offset, region.size
+                )
             finally:
                 os.close(descriptor)
             if weight_cache:
-                self._cache_file = weight_cache.ready(region, lib.path, lambda part: self._pack(threads, part))
+                self._cache_file = weight_cache.ready(
+                    region, lib.path, lambda part: self._pack(threads, part)
+                )
             self._compiled = self._compile(threads, str(self._cache_file or _IN_MEMORY))
             flag = ctypes.addressof(self._cancel_flag)
             lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, lib.flag_is_set)
@@ -90,12 +104,17 @@ class LiteRtModel(Model):
             lib.call("SetOptionsHardwareAccelerators", options, CPU)
             for identifier, settings in (
                 ("xnnpack", f'num_threads = {threads}\nweight_cache_file_path = "{cache_file}"\n'),
-                ("runtime_options_string", f"error_reporter_mode = {errors}\n"),
+                (
+                    "runtime_options_string",
+                    f"error_reporter_mode = {errors}\ncompress_quantization_zero_points = true\n",
+                ),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
             return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
         except ModelError:
-            if errors == _ERRORS_KEPT:  # kept where nobody can ask: once more, to have them printed and caught
+            if (
+                errors == _ERRORS_KEPT
+            ):  # kept where nobody can ask: once more, to have them printed and caught
                 self._compile(threads, _IN_MEMORY, _ERRORS_PRINTED)
             raise
         finally:
@@ -112,7 +131,9 @@ class LiteRtModel(Model):
 
     def _output_shapes(self, compiled: c_void_p, index: int) -> list[tuple[int, ...]]:
         """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
-        count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
+        count = self._lib.number(
+            "GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index)
+        )
         layouts = (Layout * count)()
         self._lib.call("GetCompiledModelOutputTensorLayouts", compiled, index, count, layouts, True)
         return [layout.shape() for layout in layouts]
@@ -124,7 +145,10 @@ class LiteRtModel(Model):
             key = self._lib.text("GetSignatureKey", handle)
             name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
             # The engine prepares a graph with 1 where the file leaves a dimension open (mostly the batch).
-            inputs = [replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")]
+            inputs = [
+                replace(spec, shape=tuple(max(1, n) for n in spec.shape))
+                for spec in self._specs(handle, "Input")
+            ]
             outputs = self._specs(handle, "Output")
             if prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
                 shapes = self._output_shapes(self._compiled, index)
@@ -149,18 +173,21 @@ class LiteRtModel(Model):
                 found = PerTensor()
                 lib.call("GetPerTensorQuantization", tensor, byref(found))
                 quantization = Quantization(found.scale, found.zero_point)
-            dtype = numpy_type(ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name)
+            dtype = numpy_type(
+                ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name
+            )
             specs.append(TensorSpec(name, kind.layout.shape(), dtype, quantization))
         return specs
 
     def cancel(self) -> None:
-        """Stop the run that goes on in another thread, or else the next one; see `Model.cancel`."""
+        """Stop the run that goes on in another thread; see `Model.cancel`."""
         super().cancel()
-        self._cancel_flag[0] = 1
+        if self._cancelled:
+            self._cancel_flag[0] = 1
 
-    def _forget_cancel(self) -> None:
+    def _begin(self, run: Run) -> None:
         self._cancel_flag[0] = 0
-        super()._forget_cancel()
+        super()._begin(run)
 
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
         return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])
@@ -176,7 +203,12 @@ class _LiteRtRun(Run):
     """One signature with its tensor buffers; an array bound on both sides has one buffer."""
 
     def __init__(
-        self, model: LiteRtModel, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array], index: int
+        self,
+        model: LiteRtModel,
+        signature: Signature,
+        inputs: dict[str, Array],
+        outputs: dict[str, Array],
+        index: int,
     ) -> None:
         super().__init__(model, signature, inputs, outputs)
         self._lib, self._index, self._compiled = model._lib, index, model._compiled
@@ -191,7 +223,10 @@ class _LiteRtRun(Run):
             weakref.finalize(self, _destroy, self._lib, list(buffers.values()))
 
     def _handles(
-        self, buffers: dict[tuple[int, TensorSpec], c_void_p], specs: Mapping[str, TensorSpec], arrays: dict[str, Array]
+        self,
+        buffers: dict[tuple[int, TensorSpec], c_void_p],
+        specs: Mapping[str, TensorSpec],
+        arrays: dict[str, Array],
     ) -> list[c_void_p]:
         handles = []
         for name, spec in specs.items():
@@ -200,7 +235,9 @@ class _LiteRtRun(Run):
             if key not in buffers:
                 kind = ranked_type(spec.shape, spec.dtype.name)
                 make = self._lib.make
-                buffers[key] = make("CreateTensorBufferFromHostMemory", byref(kind), address, spec.size_bytes, None)
+                buffers[key] = make(
+                    "CreateTensorBufferFromHostMemory", byref(kind), address, spec.size_bytes, None
+                )
             handles.append(buffers[key])
         return handles
 

@@ -15,7 +15,17 @@ from typing import Any
 
 from edge_sdk.errors import MissingDependency, ModelError
 
-__all__ = ["CANCELLED", "CPU", "ELEMENT_TYPES", "Layout", "LiteRt", "PerTensor", "RankedTensorType", "load_library", "ranked_type"]
+__all__ = [
+    "CANCELLED",
+    "CPU",
+    "ELEMENT_TYPES",
+    "Layout",
+    "LiteRt",
+    "PerTensor",
+    "RankedTensorType",
+    "load_library",
+    "ranked_type",
+]
 
 CPU = 1
 CANCELLED = 100

@@ -84,7 +84,9 @@ class Run(ABC):
         The bound arrays by name. Write into the inputs, call, read the outputs; nothing is copied.
     """
 
-    def __init__(self, model: Model, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
+    def __init__(
+        self, model: Model, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]
+    ) -> None:
         self.inputs: Mapping[str, Array] = MappingProxyType(inputs)
         self.outputs: Mapping[str, Array] = MappingProxyType(outputs)
         self.signature = signature
@@ -99,7 +101,7 @@ class Run(ABC):
         Raises
         ------
         Cancelled
-            `Model.cancel` was called before or during the run; what the outputs hold is then undefined.
+            `Model.cancel` or `cancel` was called during the run; what the outputs hold is then undefined.
         ModelError
             The engine could not run the model.
         ClosedError
@@ -108,14 +110,18 @@ class Run(ABC):
         model = self._model
         with model._busy:
             model._check_open()
+            model._begin(self)
             try:
-                if not model._cancelled:
-                    self._invoke()
+                self._invoke()
                 if model._cancelled:
                     raise Cancelled(f"The run of {self.signature.name!r} in {model.name} was cancelled.")
             finally:
-                if model._cancelled:
-                    model._forget_cancel()
+                model._current = None
+
+    def cancel(self) -> None:
+        """Stop this run, from another thread; without effect where it is not running."""
+        if self._model._current is self:
+            self._model.cancel()
 
     @abstractmethod
     def _invoke(self) -> None:
@@ -144,6 +150,7 @@ class Model(ABC):
         self.name = name
         self.signatures: Mapping[str, Signature] = MappingProxyType({})
         self._busy = threading.RLock()
+        self._current: Run | None = None
         self._cancelled = False
         self._closed = False
 
@@ -216,11 +223,12 @@ class Model(ABC):
             return self._bind(found, ready[0], ready[1])
 
     def cancel(self) -> None:
-        """Stop the run that goes on in another thread, or else the next one; it raises `Cancelled`.
+        """Stop the run that goes on in another thread, which raises `Cancelled`; without effect where none does.
 
         An engine looks between operators; a graph that it compiled into one operator is finished first.
         """
-        self._cancelled = True
+        if self._current is not None:
+            self._cancelled = True
 
     def close(self) -> None:
         """Free the engine's memory, after a run in progress is done; arrays stay valid. Twice is harmless."""
@@ -237,12 +245,16 @@ class Model(ABC):
     def _release(self) -> None:
         """Free what the engine holds."""
 
-    def _forget_cancel(self) -> None:
+    def _begin(self, run: Run) -> None:
+        """Note which run is going on; a cancel that came too late for the one before is forgotten."""
         self._cancelled = False
+        self._current = run
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError(f"{self.name} was closed.", fix="Open it again, or move the work into its `with` block.")
+            raise ClosedError(
+                f"{self.name} was closed.", fix="Open it again, or move the work into its `with` block."
+            )
 
     def _arrays(
         self, signature: Signature, specs: Mapping[str, TensorSpec], given: Mapping[str, Array], side: str
@@ -250,7 +262,8 @@ class Model(ABC):
         for name in given:
             if name not in specs:
                 raise ShapeError(
-                    f"{signature.name!r} of {self.name} has no {side} {name!r}.", fix=f"It has: {', '.join(specs)}."
+                    f"{signature.name!r} of {self.name} has no {side} {name!r}.",
+                    fix=f"It has: {', '.join(specs)}.",
                 )
         for name, array in given.items():
             self._check_array(specs[name], array, f"The {side} {name!r} of {signature.name!r} in {self.name}")
@@ -258,7 +271,11 @@ class Model(ABC):
 
     def _check_array(self, spec: TensorSpec, array: Array, what: str) -> None:
         if not isinstance(array, np.ndarray) or array.shape != spec.shape or array.dtype != spec.dtype:
-            found = f"{list(array.shape)} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            found = (
+                f"{list(array.shape)} {array.dtype}"
+                if isinstance(array, np.ndarray)
+                else type(array).__name__
+            )
             raise ShapeError(f"{what} takes {list(spec.shape)} {spec.dtype}; this is {found}.")
         whole = array.flags.c_contiguous and array.flags.writeable
         if not whole or array.ctypes.data % ALIGNMENT_BYTES:

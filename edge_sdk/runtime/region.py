@@ -116,7 +116,9 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
         why = f"It needs the operator {operator}, which this engine does not have."
         fixes = [fix for start, fix in _FOREIGN.items() if operator.startswith(start)]
         if missing or fixes:
-            return ModelError(f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS)
+            return ModelError(
+                f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS
+            )
     if "Variable tensors" in said:
         return ModelError(
             f"{name} does not run in LiteRT.",
@@ -124,4 +126,6 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
             fix="Open it with engine='interpreter', or leave the choice to engine='auto'.",
         )
     why = said.splitlines()[0][:_WHY_MAX] if said else None
-    return ModelError(f"{name} does not run here.", why=why, fix="Convert the model again with a current converter.")
+    return ModelError(
+        f"{name} does not run here.", why=why, fix="Convert the model again with a current converter."
+    )

@@ -114,7 +114,9 @@ class WeightCache:
         self._make_room(region.size, keep=target)
         space = os.statvfs(self.folder)
         if space.f_bavail * space.f_frsize < region.size:
-            raise OSError(28, f"{space.f_bavail * space.f_frsize >> 20} MiB are free, about {region.size >> 20} needed")
+            raise OSError(
+                28, f"{space.f_bavail * space.f_frsize >> 20} MiB are free, about {region.size >> 20} needed"
+            )
         part = self.folder / f"{target.stem}-{os.getpid()}-{time.monotonic_ns()}{_UNFINISHED}"
         try:
             pack(str(part))
@@ -181,7 +183,13 @@ class WeightCache:
                 os.utime(file)
 
     def _storage_error(self, region: Region, error: Exception) -> StorageError:
-        why = f"{error.strerror or error}" if isinstance(error, OSError) else error.why if isinstance(error, ModelError) else None
+        why = (
+            f"{error.strerror or error}"
+            if isinstance(error, OSError)
+            else error.why
+            if isinstance(error, ModelError)
+            else None
+        )
         return StorageError(
             f"The weight cache in {self.folder} cannot be used; {region.name} is loaded without it.",
             why=why,
@@ -219,7 +227,9 @@ def _place(library: Path) -> str:
 def _processor() -> str:
     """Return what decides which packing the engine chooses: the instruction sets, and the cores."""
     lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    return "\n".join(sorted({line for line in lines if line.split("\t")[0].split(":")[0].strip() in _CPU_KEYS}))
+    return "\n".join(
+        sorted({line for line in lines if line.split("\t")[0].split(":")[0].strip() in _CPU_KEYS})
+    )
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,288 @@
+"""The decode loop: prompts in chunks, then token by token, over caches that are updated in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.errors import Cancelled, ClosedError, ModelError, PromptTooLong
+from edge_sdk.pipeline.kv_cache import (
+    MASKS,
+    POSITIONS,
+    CacheNames,
+    Stage,
+    move_rows,
+    new_caches,
+    read_stages,
+    tokens,
+)
+from edge_sdk.pipeline.token_embedder import TokenEmbedder
+from edge_sdk.runtime import Array, Model, Run, Signature
+
+__all__ = ["Decoder"]
+
+_TOKENS = ("tokens", "token_ids")
+_EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"
+# What stands in a mask where a token must not look; the shares of the type's range are LiteRT-LM's, so that sums
+# with it neither overflow nor differ from its own. Source: litert_compiled_model_executor_utils.cc, LiteRT-LM 0.18.
+_HIDDEN = {"float32": -0.7 * float(np.finfo(np.float32).max), "float16": -45824.0}
+
+
+class Decoder:
+    """One conversation's place in a language model: its caches, and how full they are.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What the model came from, for what it says about caches.
+    model : Model
+        The section ``tf_lite_prefill_decode``; several decoders may share it.
+    embedder, per_layer_embedder : Model, optional
+        The sections that turn tokens into embeddings, where the model takes those.
+    checkpoint : callable, optional
+        Called between runs of the engine; what it raises ends the work.
+
+    Attributes
+    ----------
+    position : int
+        Tokens in the caches.
+    capacity : int
+        The most that the longest cache holds.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: Model,
+        embedder: Model | None = None,
+        per_layer_embedder: Model | None = None,
+        checkpoint: Callable[[], None] | None = None,
+    ) -> None:
+        self._model = model
+        self._stages, self._names = read_stages(model, bundle.executor)
+        self._feeder = _Feeder(model.name, self._stages[-1].decode, embedder, per_layer_embedder)
+        self._checkpoint = checkpoint
+        self._bound: _Bound | None = None
+        self._running: Run | None = None
+        self._cancelled = False
+        self._closed = False
+        self.position = 0
+        most = bundle.metadata.max_num_tokens
+        self.capacity = min(self._stages[-1].length, most) if most else self._stages[-1].length
+
+    def __repr__(self) -> str:
+        length = self._bound.stage.length if self._bound else 0
+        return f"<Decoder of {self._model.name}: {self.position} tokens in a cache of {length}, {self.capacity} at most>"
+
+    def feed(self, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
+        """Run a part of the prompt through the model.
+
+        Parameters
+        ----------
+        part : sequence of int, or ndarray
+            Token numbers, or embeddings: ``(T, E) float32``.
+
+        Raises
+        ------
+        PromptTooLong
+            It does not fit into the longest cache.
+        Cancelled
+            `cancel` was called meanwhile; `position` says what was kept.
+        """
+        bound = self._prepare(len(part))
+        done = 0
+        while done < len(part):
+            self._pause()
+            run, room = bound.choose(len(part) - done, self.position)
+            chunk = part[done : done + room]
+            self._feeder.write(run, chunk)
+            bound.place(run, self.position, len(chunk))
+            self._call(run)
+            self.position += len(chunk)
+            done += len(chunk)
+
+    def step(self, token: int) -> npt.NDArray[np.float32]:
+        """Run one token, and return the scores of what may follow it.
+
+        Returns
+        -------
+        ndarray
+            ``(V,)`` float32, a view of the engine's output that the next step overwrites.
+        """
+        bound = self._prepare(1)
+        self._pause()
+        self._feeder.write(bound.decode, (token,))
+        bound.place_step(self.position)
+        self._call(bound.decode)
+        self.position += 1
+        return bound.logits
+
+    def reset(self) -> None:
+        """Forget all tokens; the caches' memory is given back where they had grown."""
+        self.position = 0
+        if self._bound is not None and self._bound.stage is not self._stages[0]:
+            self._bound = None
+
+    def cancel(self) -> None:
+        """Stop what `feed` or `step` is doing in another thread; it raises `Cancelled`."""
+        self._cancelled = True
+        if run := self._running:
+            run.cancel()
+
+    def close(self) -> None:
+        """Give back the caches' memory; twice is harmless."""
+        self._closed = True
+        self._bound = None
+
+    def _prepare(self, count: int) -> _Bound:
+        """Have caches with room for more tokens: the shortest that hold them, what is in use moved along."""
+        if self._closed:
+            raise ClosedError(f"This decoder of {self._model.name} was closed.")
+        self._cancelled = False
+        needed = self.position + count
+        if needed > self.capacity:
+            raise PromptTooLong(
+                f"{count} more tokens after {self.position} do not fit: {self._model.name} holds {self.capacity}.",
+                fix="Ask something shorter, or start a new conversation.",
+            )
+        if self._bound is None or self._bound.stage.length < needed:
+            stage = next(stage for stage in self._stages if stage.length >= needed)
+            caches = new_caches(self._model, stage, self._names)
+            if self._bound is not None:
+                move_rows(self._bound.caches, caches, self.position)
+            self._bound = _Bound(self._model, stage, self._names, caches)
+        return self._bound
+
+    def _pause(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint()
+        if self._cancelled:
+            raise Cancelled(f"Decoding with {self._model.name} was cancelled.")
+
+    def _call(self, run: Run) -> None:
+        self._running = run
+        try:
+            run()
+        finally:
+            self._running = None
+
+
+class _Bound:
+    """The caches of one length, and the runs that share them."""
+
+    def __init__(
+        self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array]
+    ) -> None:
+        self.stage = stage
+        self.caches = caches
+        self._model, self._names = model, names
+        self._prefills: dict[int, Run] = {}
+        self.decode = self._bind(stage.decode, decoding=True)
+        self.logits: npt.NDArray[np.float32] = self.decode.outputs["logits"].reshape(-1)
+        self._shown = 0  # how many tokens the mask of the decode run lets it see
+
+    def choose(self, left: int, position: int) -> tuple[Run, int]:
+        """Return the run for the next tokens, and how many it takes.
+
+        The engine writes a chunk's rows at its position, those of a part that is not filled as well, and shifts
+        the chunk back where it would pass the end, over rows in use: so a chunk must fit as a whole.
+        """
+        fitting = [size for size in self.stage.prefills if position + size <= self.stage.length]
+        for index, size in enumerate(fitting):
+            # A larger run with room to spare beats several smaller ones, once it is half full.
+            if left >= size or 2 * left >= size or (index == len(fitting) - 1 and left > 1):
+                return self._prefill(size), size
+        return self.decode, 1
+
+    def place(self, run: Run, position: int, count: int) -> None:
+        """Tell a run where its tokens stand, and what each of them may see: itself and all before it."""
+        if run is self.decode:
+            self.place_step(position)
+            return
+        size = tokens(run.signature)
+        _one_of(run, POSITIONS).reshape(-1)[:] = np.arange(position, position + size)
+        mask = _one_of(run, MASKS)
+        mask[...] = _hidden(mask)
+        rows = mask.reshape(size, -1)
+        for row in range(count):
+            rows[row, : position + row + 1] = _seen(mask)
+
+    def place_step(self, position: int) -> None:
+        """Tell the decode run where its token stands; from one step to the next that is one number of the mask."""
+        _one_of(self.decode, POSITIONS).reshape(-1)[:] = position
+        mask = _one_of(self.decode, MASKS)
+        row = mask.reshape(-1)
+        if position + 1 < self._shown or not self._shown:
+            row[:] = _hidden(mask)
+            self._shown = 0
+        row[self._shown : position + 1] = _seen(mask)
+        self._shown = position + 1
+
+    def _prefill(self, size: int) -> Run:
+        if size not in self._prefills:
+            self._prefills[size] = self._bind(self.stage.prefills[size], decoding=False)
+        return self._prefills[size]
+
+    def _bind(self, signature: Signature, *, decoding: bool) -> Run:
+        ends = [names.ends(decoding=decoding) for names in self._names]
+        return self._model.bind(
+            signature.name,
+            inputs={before: cache for (before, _), cache in zip(ends, self.caches, strict=True)},
+            outputs={after: cache for (_, after), cache in zip(ends, self.caches, strict=True)},
+        )
+
+
+class _Feeder:
+    """Writes tokens or embeddings into a run's inputs."""
+
+    def __init__(self, name: str, decode: Signature, embedder: Model | None, per_layer: Model | None) -> None:
+        self._name = name
+        self._takes_embeddings = _EMBEDDINGS in decode.inputs
+        if self._takes_embeddings and embedder is None:
+            raise ModelError(f"{name} takes embeddings, and the bundle has no embedder for them.")
+        if _PER_LAYER in decode.inputs and per_layer is None:
+            raise ModelError(
+                f"{name} takes embeddings for each layer, and the bundle has no embedder for them."
+            )
+        self._embedder = TokenEmbedder(embedder) if embedder and self._takes_embeddings else None
+        self._per_layer = TokenEmbedder(per_layer) if per_layer and _PER_LAYER in decode.inputs else None
+
+    def write(self, run: Run, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
+        """Write a chunk that fits; what it leaves of the input is zero."""
+        pictured = isinstance(part, np.ndarray)
+        if not self._takes_embeddings:
+            if pictured:
+                raise ModelError(f"{self._name} takes tokens only, no frames.", fix="Ask without a frame.")
+            row = _one_of(run, _TOKENS).reshape(-1)
+            row[: len(part)] = part
+            row[len(part) :] = 0
+            return
+        inputs = run.inputs[_EMBEDDINGS]
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        rows[len(part) :] = 0
+        if isinstance(part, np.ndarray):
+            rows[: len(part)] = part
+        else:
+            for token, row in zip(part, rows, strict=False):
+                self._embedder.look_up(token, row)
+        if self._per_layer is not None:
+            layers = run.inputs[_PER_LAYER]
+            for index, row in enumerate(layers.reshape(tokens(run.signature), -1)):
+                # What is no text counts as token 0 here, as in LiteRT-LM.
+                self._per_layer.look_up(0 if pictured or index >= len(part) else int(part[index]), row)
+
+
+def _one_of(run: Run, names: tuple[str, ...]) -> Array:
+    """Return the input that goes by one of several names."""
+    return next(array for name, array in run.inputs.items() if name in names)
+
+
+def _hidden(mask: Array) -> float:
+    return _HIDDEN.get(mask.dtype.name, 0.0)
+
+
+def _seen(mask: Array) -> float:
+    return 1.0 if mask.dtype == np.bool_ else 0.0

@@ -1,0 +1,149 @@
+"""Key-value caches: which tensors they are, which lengths a model offers, and the arrays themselves.
+
+A cache is one array, bound as input and as output, so the engine updates it in place: nothing is copied, and the
+tokens come out the same as with two. A step reads all of it, so a bundle may offer several lengths (signatures
+``prefill_N_cache_L`` and ``decode_cache_L``) to begin in the shortest and move up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge_sdk.bundle import ExecutorMetadata
+from edge_sdk.errors import ModelError
+from edge_sdk.runtime import Array, Model, Signature
+
+__all__ = ["CacheNames", "Stage", "new_caches", "read_stages", "move_rows"]
+
+POSITIONS = ("input_pos", "positions")
+MASKS = ("mask", "attn_mask")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheNames:
+    """What a cache is called on either side of either kind of signature."""
+
+    prefill: tuple[str, str]
+    decode: tuple[str, str]
+
+    def ends(self, *, decoding: bool) -> tuple[str, str]:
+        """Return its input and its output name."""
+        return self.decode if decoding else self.prefill
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a model offers for one length of the cache.
+
+    Attributes
+    ----------
+    length : int
+        Tokens that fit.
+    decode : Signature
+        The step for one token.
+    prefills : mapping
+        Signatures that take several tokens, by how many.
+    """
+
+    length: int
+    decode: Signature
+    prefills: Mapping[int, Signature]
+
+
+def read_stages(
+    model: Model, executor: ExecutorMetadata | None
+) -> tuple[tuple[Stage, ...], tuple[CacheNames, ...]]:
+    """Find the lengths that a model offers, shortest first, and the names of its caches.
+
+    Raises
+    ------
+    ModelError
+        The model is no decoder of a kind known here.
+    """
+    decodes = [
+        item
+        for name, item in model.signatures.items()
+        if name.startswith("decode") and "logits" in item.outputs
+    ]
+    if not decodes:
+        raise ModelError(
+            f"{model.name} has no signature that decodes.",
+            why=f"It has: {', '.join(model.signatures)}.",
+            fix="Take a bundle whose language model was exported with a decode signature.",
+        )
+    names = _cache_names(decodes[0], executor)
+    by_length: dict[int, Stage] = {}
+    for decode in decodes:
+        length = _length(decode, model)
+        shapes = _cache_shapes(decode, names, decoding=True)
+        prefills = {
+            tokens(item): item
+            for name, item in model.signatures.items()
+            if name.startswith("prefill") and _cache_shapes(item, names, decoding=False) == shapes
+        }
+        by_length.setdefault(length, Stage(length, decode, dict(sorted(prefills.items(), reverse=True))))
+    return tuple(by_length[length] for length in sorted(by_length)), names
+
+
+def tokens(signature: Signature) -> int:
+    """Return how many tokens a signature takes at once."""
+    return next((spec.shape[-1] for name, spec in signature.inputs.items() if name in POSITIONS), 1)
+
+
+def _cache_names(decode: Signature, executor: ExecutorMetadata | None) -> tuple[CacheNames, ...]:
+    if executor is not None and executor.buffers:
+        return tuple(
+            CacheNames((item.prefill_input, item.prefill_output), (item.decode_input, item.decode_output))
+            for item in executor.buffers
+        )
+    return tuple(CacheNames((name, name), (name, name)) for name in decode.inputs if name in decode.outputs)
+
+
+def _cache_shapes(
+    signature: Signature, names: tuple[CacheNames, ...], *, decoding: bool
+) -> list[tuple[int, ...]] | None:
+    """Return the shapes of a signature's caches; None where it does not have them on both sides."""
+    shapes = []
+    for item in names:
+        before, after = item.ends(decoding=decoding)
+        if before not in signature.inputs or after not in signature.outputs:
+            return None
+        if signature.inputs[before].shape != signature.outputs[after].shape:
+            return None
+        shapes.append(signature.inputs[before].shape)
+    return shapes
+
+
+def _length(decode: Signature, model: Model) -> int:
+    for name in MASKS:
+        if name in decode.inputs:
+            return decode.inputs[name].shape[-1]
+    raise ModelError(
+        f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known."
+    )
+
+
+def new_caches(model: Model, stage: Stage, names: tuple[CacheNames, ...]) -> list[Array]:
+    """Make the arrays of a stage, empty; memory is taken page by page as they fill.
+
+    Raises
+    ------
+    ModelError
+        The model does not hand its caches from one run to the next in a way known here.
+    """
+    if _cache_shapes(stage.decode, names, decoding=True) is None:
+        raise ModelError(
+            f"{model.name} cannot keep a conversation.",
+            why="Its key-value caches go in and come out in different shapes or under unknown names.",
+            fix="Export it again with a current litert-torch.",
+        )
+    return [model.buffer(stage.decode.inputs[item.decode[0]]) for item in names]
+
+
+def move_rows(source: list[Array], target: list[Array], used: int) -> None:
+    """Copy the first `used` tokens from shorter caches to longer ones, along the axis in which they differ."""
+    for old, new in zip(source, target, strict=True):
+        axis = next((axis for axis in range(old.ndim) if old.shape[axis] != new.shape[axis]), None)
+        rows = tuple(slice(used) if at == axis else slice(None) for at in range(old.ndim))
+        new[rows] = old[rows]

@@ -1,0 +1,34 @@
+"""Token embeddings from a section of their own, for bundles whose decoder takes embeddings instead of tokens."""
+
+from __future__ import annotations
+
+from edge_sdk.errors import ModelError
+from edge_sdk.runtime import Array, Model
+
+__all__ = ["TokenEmbedder"]
+
+
+class TokenEmbedder:
+    """An embedder section: one token in, its row out.
+
+    Parameters
+    ----------
+    model : Model
+        The section's model; its signature takes one token number.
+    """
+
+    def __init__(self, model: Model) -> None:
+        signature = next(iter(model.signatures.values()))
+        if len(signature.inputs) != 1 or len(signature.outputs) != 1:
+            raise ModelError(
+                f"{model.name} does not look like an embedder: it takes {', '.join(signature.inputs)}."
+            )
+        self._run = model.bind(signature.name)
+        self._token = next(iter(self._run.inputs.values())).reshape(-1)
+        self._row = next(iter(self._run.outputs.values())).reshape(-1)
+
+    def look_up(self, token: int, row: Array) -> None:
+        """Write a token's embedding into a row: ``(E,)`` or any shape of as many elements."""
+        self._token[:] = token
+        self._run()
+        row.reshape(-1)[:] = self._row
