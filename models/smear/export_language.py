@@ -1,0 +1,80 @@
+"""Convert the mapping network and the decoder to TensorFlow Lite, and make them INT8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import litert_torch
+import torch
+from ai_edge_quantizer import quantizer, recipe
+from language import CACHE_LENGTH, Adapter, Decoder
+from torch import Tensor, nn
+from vision import FEATURES, GRID
+
+# One run takes a frame's tokens with a question; the short one takes what comes later in a conversation.
+PREFILL_LENGTHS = (16, 64)
+
+
+class Step(nn.Module):
+    """One signature of the decoder: caches go in and come out under the same names."""
+
+    def __init__(self, decoder: Decoder, *, speak: bool) -> None:
+        super().__init__()
+        self.decoder, self.speak = decoder, speak
+
+    def forward(
+        self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, **caches: Tensor
+    ) -> dict[str, Tensor]:
+        return self.decoder.step(embeddings, input_pos, mask, caches, speak=self.speak)
+
+
+class Embedder(nn.Module):
+    """Look a token's embedding up."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.table = decoder.embedding
+
+    def forward(self, token_ids: Tensor) -> dict[str, Tensor]:
+        return {"embeddings": self.table(token_ids)}
+
+
+def export_decoder(decoder: Decoder, path: Path) -> None:
+    """Write the decoder with a signature per prefill length, and one to decode."""
+    converter = None
+    shape = decoder.shape
+    for length, name in [*((n, f"prefill_{n}") for n in PREFILL_LENGTHS), (1, "decode")]:
+        inputs = {
+            "embeddings": torch.zeros(1, length, shape.width),
+            "input_pos": torch.arange(length, dtype=torch.int32),
+            "mask": torch.zeros(1, 1, length, CACHE_LENGTH),
+        }
+        for i in range(shape.layers):
+            inputs[f"kv_cache_k_{i}"] = torch.zeros(1, shape.heads, CACHE_LENGTH, shape.head_width)
+            inputs[f"kv_cache_v_{i}"] = torch.zeros(1, shape.heads, shape.head_width, CACHE_LENGTH)
+        module = Step(decoder, speak=length == 1).eval()
+        add = litert_torch.signature if converter is None else converter.signature
+        converter = add(name, module, sample_kwargs=inputs)
+    converter.convert(strict_export=False).export(str(path))
+
+
+def export_embedder(decoder: Decoder, path: Path) -> None:
+    """Write the table of embeddings."""
+    inputs = {"token_ids": torch.zeros(1, 1, dtype=torch.int32)}
+    litert_torch.signature("embedder", Embedder(decoder).eval(), sample_kwargs=inputs).convert().export(
+        str(path)
+    )
+
+
+def export_adapter(adapter: Adapter, path: Path) -> None:
+    """Write the mapping network."""
+    inputs = {"soft_tokens": torch.rand(1, GRID * GRID, FEATURES)}
+    litert_torch.signature("vision_adapter", adapter.eval(), sample_kwargs=inputs).convert().export(str(path))
+
+
+def make_int8(source: Path, target: Path) -> None:
+    """Quantize weights to INT8; activations are quantized as they come."""
+    tool = quantizer.Quantizer(str(source))
+    tool.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+    cast(quantizer.QuantizationResult, tool.quantize()).export_model(str(target), overwrite=True)

@@ -1,0 +1,117 @@
+"""Pack the sections of the smear bundle into one ``.litertlm`` file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from language import CACHE_LENGTH
+from litert_lm_builder import litertlm_builder as builder
+from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
+from tokenizer import ANSWER, ASK, FRAME, STOP, load_tokenizer
+from vision import GRID
+
+# A frame before or behind the question: either way its tokens come first, as they did in training.
+_EACH = "{%- for part in message.content -%}{%- if part.type == "
+_END = "{%- endif -%}{%- endfor -%}"
+_TEXTS = (
+    "{%- if message.content is string -%}{{ message.content }}{%- else -%}"
+    f"{_EACH}'text' -%}}{{{{ part.text }}}}{_END}"
+    "{%- endif -%}"
+)
+TEMPLATE = (
+    "{%- for message in messages -%}{%- if message.role == 'user' -%}"
+    f"{ASK}{{%- if message.content is not string -%}}{_EACH}'image' -%}}{FRAME}{_END}{{%- endif -%}}{_TEXTS}"
+    f"{{%- elif message.role != 'system' -%}}{ANSWER}{_TEXTS}{STOP}"
+    f"{_END}"
+    f"{{%- if add_generation_prompt -%}}{ANSWER}{{%- endif -%}}"
+)
+_KINDS = {
+    "encoder": builder.TfLiteModelType.VISION_ENCODER,
+    "adapter": builder.TfLiteModelType.VISION_ADAPTER,
+    "embedder": builder.TfLiteModelType.EMBEDDER,
+    "decoder": builder.TfLiteModelType.PREFILL_DECODE,
+    "head": builder.TfLiteModelType.AUX,
+}
+
+
+def language_metadata(tokenizer: Path, side_px: int) -> llm_metadata_pb2.LlmMetadata:
+    """Say how a conversation is spelled, and where a frame's tokens stand."""
+    pieces = load_tokenizer(tokenizer)
+    message = llm_metadata_pb2.LlmMetadata(
+        max_num_tokens=CACHE_LENGTH,
+        jinja_prompt_template=TEMPLATE,
+        supports_thinking=False,
+        supports_function_calling=False,
+    )
+    message.stop_tokens.add().token_ids.ids.append(pieces.piece_to_id(STOP))
+    message.pad_token.token_str = pieces.id_to_piece(pieces.pad_id())
+    model = message.llm_model_type.generic_model
+    model.image_enabled = True
+    model.delimiter_regex = model.image_token_regex = f"({FRAME})"
+    model.image_tensor_height = model.image_tensor_width = side_px
+    model.start_of_image_token.token_str = FRAME
+    model.image_prefix = model.image_suffix = ""
+    model.add_image_end = False
+    return message
+
+
+def executor_metadata(layers: int) -> executor_metadata_pb2.ExecutorMetadata:
+    """Say which tensors are caches, and along which axis they grow."""
+    message = executor_metadata_pb2.ExecutorMetadata()
+    part = message.llm_executor_metadata
+    part.max_history_size = CACHE_LENGTH
+    for layer in range(layers):
+        for letter, kind, axis in (("k", "KEY", 2), ("v", "VALUE", 3)):
+            name = f"kv_cache_{letter}_{layer}"
+            part.state_buffers.add(
+                prefill_input_name=name,
+                prefill_output_name=name,
+                decode_input_name=name,
+                decode_output_name=name,
+                type=f"TYPE_GLOBAL_{kind}_CACHE",
+                sequence_axis=axis,
+                maximum_sequence_length=CACHE_LENGTH,
+            )
+    return message
+
+
+def pack(
+    models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mapping[str, object], target: Path
+) -> None:
+    """Write the bundle.
+
+    Parameters
+    ----------
+    models : mapping of str to Path
+        TensorFlow Lite files named encoder, adapter, embedder, decoder and head.
+    tokenizer : Path
+        SentencePiece model file.
+    layers : int
+        Layers of the decoder.
+    about : mapping
+        What the project adds: written as JSON into a generic section.
+    target : Path
+        File to write.
+    """
+    out = builder.LitertLmFileBuilder()
+    text = builder.DType.STRING
+    out.add_system_metadata(builder.Metadata("edge_sdk.format", about["format"], builder.DType.INT32))
+    for key in ("name", "task", "license"):
+        out.add_system_metadata(builder.Metadata(f"edge_sdk.{key}", about[key], text))
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {name: Path(scratch) / name for name in ("llm.pb", "executor.pb", "about.json")}
+        files["llm.pb"].write_bytes(language_metadata(tokenizer, GRID * 8).SerializeToString())
+        files["executor.pb"].write_bytes(executor_metadata(layers).SerializeToString())
+        files["about.json"].write_text(json.dumps(about, indent=1))
+        out.add_llm_metadata(str(files["llm.pb"]))
+        out.add_executor_metadata(str(files["executor.pb"]))
+        out.add_sentencepiece_tokenizer(str(tokenizer))
+        for name, kind in _KINDS.items():
+            out.add_tflite_model(str(models[name]), kind)
+        label = builder.Metadata("name", "edge_sdk", text)
+        out.add_generic_binary_data(str(files["about.json"]), additional_metadata=[label])
+        with target.open("wb") as file:
+            out.build(file, validate_metadata=True)

@@ -1,0 +1,301 @@
+"""Questions about a blood film in many wordings, and the answers that its labels give."""
+
+from __future__ import annotations
+
+import random
+import string
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import phrase
+from data import CLASSES, Boxes
+
+KEPT_FOR_TESTS = 6
+SPARSE_BELOW = 0.65
+CROWDED_FROM = 0.75
+THIRDS = (
+    "upper left",
+    "upper middle",
+    "upper right",
+    "middle left",
+    "centre",
+    "middle right",
+    "lower left",
+    "lower middle",
+    "lower right",
+)
+LABELS = {
+    "wbc": ("white blood cell", "white blood cells"),
+    "rbc": ("red blood cell", "red blood cells"),
+    "platelet": ("platelet", "platelets"),
+    "all": ("cell", "cells"),
+}
+OFF_TOPIC = "I can only answer questions about blood films."
+NO_FILM = "This frame does not look like a blood film."
+NO_FRAME = "Please show me a frame of a blood film."
+NO_DIAGNOSIS = "I cannot diagnose: I only count cells."
+NO_FINER = "I only know white blood cells, red blood cells and platelets."
+NO_PLACE = "I can only tell where white blood cells and platelets lie."
+ABILITY = (
+    "I count white blood cells, red blood cells and platelets, "
+    "and say where they lie and how crowded the field is."
+)
+# Kinds whose answer depends on the frame.
+LOOKING = ("count", "present", "compare", "where", "crowd", "describe")
+_FIXED = {"help": ABILITY, "medical": NO_DIAGNOSIS, "finer": NO_FINER, "off": OFF_TOPIC}
+_PAIRS = tuple(combinations(CLASSES, 2))
+_COVER_STEPS = 288
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of a frame.
+
+    Attributes
+    ----------
+    counts : tuple of int
+        White cells, red cells, platelets.
+    places : mapping of str to tuple of int
+        For white cells and platelets, the thirds (0 to 8, row by row) that hold one, in order.
+    cover : float
+        Part of the frame inside any cell's box.
+    film : bool
+        Whether it is a blood film at all.
+    """
+
+    counts: tuple[int, int, int]
+    places: dict[str, tuple[int, ...]]
+    cover: float
+    film: bool = True
+
+    def number(self, subject: str) -> int:
+        """Count a class, or all of them."""
+        return sum(self.counts) if subject == "all" else self.counts[CLASSES.index(subject)]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, what kind it is, and which classes it is about."""
+
+    kind: str
+    subject: tuple[str, ...]
+    text: str
+
+
+def facts_of(boxes: Boxes) -> Facts:
+    """Read facts off labelled boxes ``(n, 5)``: class, x0, y0, x1, y1 as fractions."""
+    counts = tuple(int((boxes[:, 0] == k).sum()) for k in range(len(CLASSES)))
+    places = {}
+    for kind in ("wbc", "platelet"):
+        rows = boxes[boxes[:, 0] == CLASSES.index(kind), 1:]
+        thirds = (np.clip((rows[:, :2] + rows[:, 2:]) / 2, 0, 0.999) * 3).astype(int)
+        places[kind] = tuple(sorted({int(3 * y + x) for x, y in thirds}))
+    return Facts(counts, places, covered(boxes))  # type: ignore[arg-type]
+
+
+def covered(boxes: Boxes) -> float:
+    """Measure the part of the frame inside the union of boxes."""
+    inside = np.zeros((_COVER_STEPS, _COVER_STEPS), bool)
+    for x0, y0, x1, y1 in np.rint(boxes[:, 1:].clip(0, 1) * _COVER_STEPS).astype(int):
+        inside[y0:y1, x0:x1] = True
+    return float(inside.mean())
+
+
+def crowding(cover: float) -> str:
+    """Put a covered part into words."""
+    if cover < SPARSE_BELOW:
+        return "sparse"
+    return "crowded" if cover >= CROWDED_FROM else "moderately filled"
+
+
+def counted(number: int, subject: str) -> str:
+    """Put a number and its noun into words: ``no platelets``, ``1 platelet``, ``2 platelets``."""
+    one, many = LABELS[subject]
+    return f"{number or 'no'} {one if number == 1 else many}"
+
+
+def answer(question: Question, facts: Facts | None) -> str:
+    """Give the right answer; ``facts`` is None where no frame was shown."""
+    kind = question.kind
+    if kind in _FIXED:
+        return _FIXED[kind]
+    if facts is None:
+        return NO_FRAME
+    if not facts.film:
+        return NO_FILM
+    if kind == "compare":
+        return _compare(question, facts)
+    if kind == "where":
+        return _where(question.subject[0], facts)
+    if kind == "crowd":
+        return f"The field is {crowding(facts.cover)}."
+    if kind == "describe":
+        parts = [counted(facts.number(c), c) for c in CLASSES]
+        return f"The field is {crowding(facts.cover)}: {parts[0]}, {parts[1]} and {parts[2]}."
+    number = facts.number(question.subject[0])
+    there = f"here {'is' if number == 1 else 'are'} {counted(number, question.subject[0])}"
+    if kind == "present":
+        return f"Yes, t{there}." if number else f"No, t{there}."
+    return f"T{there}."
+
+
+def _compare(question: Question, facts: Facts) -> str:
+    a, b = sorted(question.subject, key=CLASSES.index)
+    if facts.number(a) == facts.number(b):
+        return f"There are as many {LABELS[a][1]} as {LABELS[b][1]}: {facts.number(a)} of each."
+    if facts.number(b) > facts.number(a):
+        a, b = b, a
+    return f"There are more {LABELS[a][1]} than {LABELS[b][1]}: {facts.number(a)} to {facts.number(b)}."
+
+
+def _where(subject: str, facts: Facts) -> str:
+    if subject not in facts.places:
+        return NO_PLACE
+    number = facts.number(subject)
+    if number == 0:
+        return f"There are no {LABELS[subject][1]}."
+    names = [f"the {THIRDS[i]}" for i in facts.places[subject]]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"The {LABELS[subject][number != 1]} {'lies' if number == 1 else 'lie'} in {listed}."
+
+
+def wordings(table: tuple[str, ...], *, test: bool) -> list[str]:
+    """Give the part of a table to train on, or the part kept for tests."""
+    return [w for i, w in enumerate(table) if (i % KEPT_FOR_TESTS == KEPT_FOR_TESTS - 1) == test]
+
+
+def ask(
+    kind: str, rng: random.Random, *, subject: tuple[str, ...] = (), test: bool = False, clean: bool = False
+) -> Question:
+    """Make up a question of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        count, present, compare, where, crowd, describe, help, medical, finer or off.
+    rng : random.Random
+        Source of chance.
+    subject : tuple of str, optional
+        The classes it is about; by chance where left out.
+    test : bool
+        Use wordings never trained on.
+    clean : bool
+        Without slips of the pen.
+    """
+    subject = subject or _subject(kind, rng)
+    tables = {
+        "count": phrase.COUNT,
+        "present": phrase.PRESENT,
+        "compare": phrase.COMPARE,
+        "where": phrase.WHERE,
+        "crowd": phrase.CROWD,
+        "describe": phrase.DESCRIBE,
+        "help": phrase.HELP,
+        "medical": phrase.MEDICAL,
+    }
+    if kind == "off":
+        text = _off_topic(rng, test=test)
+    elif kind == "finer":
+        text = _about_things(rng, wordings(phrase.FINER_NAMES, test=test), test=test)
+    else:
+        text = rng.choice(wordings(tables[kind], test=test))
+        if kind == "compare":
+            a, b = (rng.choice(phrase.NAMES[s])[1] for s in subject)
+            text = text.format(a=a, b=b)
+        else:
+            one, many = rng.choice(phrase.NAMES[subject[0] if subject else rng.choice(CLASSES)])
+            text = text.format(x=one, s=many)
+    text = text[0].upper() + text[1:]
+    return Question(kind, subject, text if clean else scribble(text, rng))
+
+
+def _subject(kind: str, rng: random.Random) -> tuple[str, ...]:
+    if kind == "compare":
+        pair = list(rng.choice(_PAIRS))
+        rng.shuffle(pair)
+        return tuple(pair)
+    if kind == "where":
+        return (rng.choice(["wbc"] * 5 + ["platelet"] * 3 + ["rbc", "all"]),)
+    if kind == "count":
+        return (rng.choice([*CLASSES, *CLASSES, "all"]),)
+    return (rng.choice([*CLASSES, *CLASSES, "all"]),) if kind == "present" else ()
+
+
+def _about_things(rng: random.Random, things: list[str], *, test: bool) -> str:
+    table = rng.choice([phrase.COUNT, phrase.COUNT, phrase.PRESENT, phrase.WHERE, phrase.COMPARE])
+    words = [rng.choice(things) if rng.random() < 0.75 else _made_up(rng) for _ in range(2)]
+    if things == wordings(phrase.FINER_NAMES, test=test):
+        words = rng.sample(things, 2)
+    one = words[0].removesuffix("s")
+    return rng.choice(wordings(table, test=test)).format(x=one, s=words[0], a=words[0], b=words[1])
+
+
+def _made_up(rng: random.Random) -> str:
+    """Make a word up, so that a noun that was never seen is no reason to count cells."""
+    syllables = (
+        "".join(rng.choice(p) for p in ("bcdfghjklmnprstvwz", "aeiou", "lnrst   "))
+        for _ in range(rng.randint(1, 3))
+    )
+    word = "".join(syllables).replace(" ", "") + rng.choice(["s", "ers", "es", "ings", "s"])
+    return rng.choice(["", "", "", "red ", "white ", "blue ", "small "]) + word
+
+
+def _off_topic(rng: random.Random, *, test: bool) -> str:
+    things = wordings(phrase.THINGS, test=test)
+    roll = rng.random()
+    if roll < 0.45:
+        return _about_things(rng, things, test=test)
+    if test:
+        return rng.choice(phrase.OFF_TEST)
+    if roll < 0.5:
+        letters = string.ascii_letters + string.punctuation + " éßπ中文🙂ñ"
+        return "".join(rng.choice(letters) for _ in range(rng.randint(1, 14))).strip("<> ") or "?"
+    if roll < 0.58:
+        return " ".join(_made_up(rng) for _ in range(rng.randint(1, 5)))
+    text = rng.choice(phrase.OFF)
+    while "{place}" in text:
+        text = text.replace("{place}", rng.choice(phrase.PLACES), 1)
+    thing = rng.choice(things) if rng.random() < 0.7 else _made_up(rng)
+    return text.replace("{thing}", thing)
+
+
+def scribble(text: str, rng: random.Random) -> str:
+    """Write a question the way people type: case, punctuation, courtesy, slips."""
+    if rng.random() < 0.12:
+        text = (
+            rng.choice(["Please, ", "Hi, ", "Hello! ", "Hey, ", "OK, ", "Now, ", "So ", "Well, "])
+            + text[0].lower()
+            + text[1:]
+        )
+    if rng.random() < 0.07:
+        text = text.rstrip("?.!") + rng.choice(
+            [", please?", " please", ", thanks.", " in this picture?", " here?"]
+        )
+    if rng.random() < 0.3:
+        text = text.rstrip("?.!")
+    if rng.random() < 0.15:
+        text = _slip(text, rng)
+    roll = rng.random()
+    if roll < 0.28:
+        text = text.lower()
+    elif roll < 0.33:
+        text = text.upper()
+    elif roll < 0.35:
+        text = text.title()
+    if rng.random() < 0.05:
+        text = text.replace(" ", "  ", 1)
+    if rng.random() < 0.06:
+        text += rng.choice([" ", "?", "??", "!", " ?", "\n"])
+    return text
+
+
+def _slip(text: str, rng: random.Random) -> str:
+    for _ in range(rng.randint(1, 2) if len(text) > 4 else 0):
+        at = rng.randrange(len(text) - 1)
+        kind = rng.randrange(4)
+        middle = ("", text[at] * 2, text[at + 1 : at + 2] + text[at], rng.choice(string.ascii_lowercase))[
+            kind
+        ]
+        text = text[:at] + middle + text[at + 1 + (kind == 2) :]
+    return text
