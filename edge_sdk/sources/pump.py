@@ -57,10 +57,8 @@ class Pump:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._changed = threading.Condition()
-        self._item: Frame | FrameError | None = None
-        self._failure: BaseException | None = (
-            None  # A bug of ours or of a driver: it must not die in a thread.
-        )
+        self._item: Frame | FrameError | CameraError | None = None
+        self._failure: BaseException | None = None  # Whatever ended the thread: it is raised to who takes.
         self._digests: deque[int] = deque(maxlen=_FROZEN_FRAMES)
         self._repeats = 0
         self.state = "open"
@@ -77,7 +75,7 @@ class Pump:
                 item, self._item = self._item, None
                 if item is not None:
                     self._changed.notify_all()
-                    if isinstance(item, FrameError):
+                    if not isinstance(item, Frame):
                         raise item
                     return item
                 self._raise_for_state()
@@ -104,13 +102,6 @@ class Pump:
             raise ClosedError(f"The camera {name} is closed.", fix="Open it again with open_camera().")
         if self.state == "ended":
             raise EndOfFrames(f"There are no more frames in {name}; {self.frames} were read.")
-        if self.state == "frozen":
-            raise CameraError(
-                f"The camera {name} is frozen: its last {self._repeats} frames are repeats to the bit.",
-                why="A sensor's noise makes every frame differ. Either the camera or its driver hangs, or it "
-                "sees nothing but black or white: a lens cap, no lamp.",
-                fix="Check the lamp and the cap; then pull the camera's plug and put it in again.",
-            )
 
     def _timeout(self, timeout_s: float) -> CameraError:
         name = self._source.name
@@ -182,9 +173,18 @@ class Pump:
                 log.warning("The camera %s %s", self._source.name, "is frozen" if frozen else "moves again")
             self.state = "frozen" if frozen else "open"
             self.frames += 1
-            self.dropped += self._item is not None
-            self._item = None if frozen else item
+            self.dropped += isinstance(self._item, Frame)
+            self._item = self._frozen() if frozen else item
             self._changed.notify_all()
+
+    def _frozen(self) -> CameraError:
+        name = self._source.name
+        return CameraError(
+            f"The camera {name} is frozen: its last {self._repeats} frames are repeats to the bit.",
+            why="A sensor's noise makes every frame differ. Either the camera or its driver hangs, "
+            "or it sees nothing but black or white: a lens cap, no lamp.",
+            fix="Check the lamp and the cap; then pull the camera's plug and put it in again.",
+        )
 
     def _is_frozen(self, frame: Frame) -> bool:
         digest = zlib.crc32(frame.pixels[::_DIGEST_ROWS].tobytes())
@@ -196,6 +196,8 @@ class Pump:
         """Look for a lost device again and again, less and less often; tell whether to go on."""
         log.warning("%s It is being looked for.", error.what)
         with self._changed:
+            if self._stopping.is_set():
+                return False
             self.state = "unplugged"
             self._item = None  # A frame from before would be taken for one of now.
         self._digests.clear()
@@ -204,8 +206,8 @@ class Pump:
             try:
                 self._source.reopen()
             except CameraError as still:
-                log.info("%s Next try in %g s.", still.what, delay_s)
                 delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
+                log.info("%s Next try in %g s.", still.what, delay_s)
             else:
                 log.warning("The camera %s is back", self._source.name)
                 return True

@@ -166,10 +166,10 @@ class V4l2Source:
             self._video = None
 
     def _wish(self, video: cv2.VideoCapture) -> None:
-        for setting, value in self._wishes:
-            if not value:
-                continue
+        wishes = [(setting, value) for setting, value in self._wishes if value]
+        for setting, value in wishes:
             video.set(setting, value)
+        for setting, value in wishes:  # Only now: OpenCV sets the width together with the height.
             got = video.get(setting)
             if got != value:
                 log.warning("The camera %s was asked for %g and gives %g", self.name, value, got)

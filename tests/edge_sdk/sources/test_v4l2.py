@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_sdk.errors import CameraError
+from edge_sdk.sources import open_camera, v4l2
+
+GUEST = Path(__file__).with_name("vivid_guest.py")
+LINK = "/dev/v4l/by-id/usb-vivid-0001-video-index0"
+
+
+@pytest.fixture(scope="module")
+def report(material: Path) -> dict[str, Any]:
+    """Run the guest once; what it saw of the kernel's test camera."""
+    lab, model = material / "lab" / "lab", material / "models" / "mobilenet_v2_1.0_224_quant.tflite"
+    if not (lab.exists() and model.exists()):
+        pytest.skip(f"no small Linux with a camera at {lab}, or no model at {model}")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the small Linux is of x86-64")
+    command = [str(lab), "--mem", "512M", "--time", "120", "--", sys.executable, str(GUEST), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+@pytest.mark.lab
+class TestARealKernelsCamera:
+    def test_it_is_found_without_a_name_and_called_by_its_stable_one(self, report: dict[str, Any]) -> None:
+        assert report["plain"]["sources"] == [LINK]
+        assert report["plain"]["repr"].startswith(f"<Camera {LINK}, open, ")
+
+    def test_its_frames_come_whole_numbered_and_in_time(self, report: dict[str, Any]) -> None:
+        plain = report["plain"]
+        assert plain["shapes"] == [[480, 640, 3]]
+        assert plain["sequences"] == list(range(31))
+        assert 15 < plain["rate_hz"] < 33  # 30 where nothing else runs on the machine.
+        assert 20 < plain["brightness"][0] < 235
+
+    def test_it_takes_the_size_that_is_asked_for(self, report: dict[str, Any]) -> None:
+        assert report["size"] == [180, 320, 3]
+
+    def test_its_rate_is_kept_while_a_model_runs_without_a_pause(self, report: dict[str, Any]) -> None:
+        busy = report["busy"]
+        assert busy["busy_share"] > 0.8
+        assert busy["rate_hz"] > 0.6 * report["plain"]["rate_hz"]  # 0.99 where nothing else runs.
+        assert busy["dropped"] > 0.5 * busy["looked_at"]  # In turns with the model there would be none.
+        # Every frame was either looked at or replaced by a newer one; one more may lie in the slot.
+        assert 90 <= busy["looked_at"] + busy["dropped"] <= 93
+
+    def test_frames_that_are_lost_on_the_way_do_not_stop_it(self, report: dict[str, Any]) -> None:
+        lost = report["lost"]
+        assert 3 < lost["rate_hz"] < 0.8 * report["plain"]["rate_hz"]
+        assert lost["state"] == "open"
+
+    def test_a_picture_that_stands_still_to_the_bit_is_a_frozen_camera(self, report: dict[str, Any]) -> None:
+        frozen = report["frozen"]
+        assert "is frozen: its last 30 frames are repeats" in frozen["message"]
+        assert (frozen["state"], frozen["after"]) == ("frozen", "open")
+
+    def test_after_a_disconnect_it_goes_on_by_itself(self, report: dict[str, Any]) -> None:
+        gap = report["disconnect"]
+        assert gap["state"] == "open"
+        assert gap["sequences"] == sorted(gap["sequences"])
+        assert 0.4 < gap["gap_s"] < 5
+
+    def test_plugged_into_another_port_it_is_found_by_its_stable_name(self, report: dict[str, Any]) -> None:
+        unplug = report["unplug"]
+        assert "is gone, and did not come back within 1 s" in unplug["gone"]
+        assert (unplug["name"], unplug["node"]) == (LINK, "/dev/video5")
+        assert unplug["brightness"] > 20
+
+    def test_closing_it_leaves_no_thread_behind(self, report: dict[str, Any]) -> None:
+        assert report["unplug"]["threads"] == [2, 1]
+
+    def test_what_cannot_be_opened_says_why(self, report: dict[str, Any]) -> None:
+        assert "Another program uses it" in report["in_use"]
+        assert "There is no camera at /dev/video9" in report["no_such"]
+        assert f"There are: {LINK} (vivid)" in report["no_such"]
+        assert "/dev/null is no camera" in report["not_a_camera"]
+        assert "No camera was found" in report["none"]
+        assert "sim://smear" in report["none"]
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty folder in place of /dev."""
+    monkeypatch.setattr(v4l2, "_DEV", tmp_path)
+    monkeypatch.setattr(v4l2, "_BY_ID", tmp_path / "v4l" / "by-id")
+    return tmp_path
+
+
+def test_without_a_camera_the_error_says_where_was_looked_and_what_else_there_is(dev: Path) -> None:
+    with pytest.raises(CameraError, match="No camera was found") as caught:
+        open_camera()
+    assert str(dev) in (caught.value.why or "")
+    assert "there is nothing" in (caught.value.why or "")
+    assert "sim://smear" in (caught.value.fix or "")
+
+
+def test_nodes_that_are_no_cameras_are_named(dev: Path) -> None:
+    (dev / "video10").write_bytes(b"")
+    with pytest.raises(CameraError, match="No camera was found") as caught:
+        open_camera()
+    assert "video10 are no cameras" in (caught.value.why or "")
+
+
+def test_nodes_that_this_user_may_not_open_are_named_with_the_group(dev: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (dev / "video0").write_bytes(b"")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(CameraError, match="No camera was found") as caught:
+        open_camera()
+    assert "usermod -aG video" in (caught.value.why or "")
+    with pytest.raises(CameraError, match="may not be opened by this user"):
+        open_camera(f"v4l2://{dev}/video0")
+
+
+def test_a_link_by_id_is_the_name_of_the_node_that_it_leads_to(dev: Path) -> None:
+    link = dev / "v4l" / "by-id" / "usb-Microscope-video-index0"
+    link.parent.mkdir(parents=True)
+    (dev / "video3").write_bytes(b"")
+    link.symlink_to(dev / "video3")
+    assert v4l2._stable_name(dev / "video3") == str(link)
+    assert v4l2._stable_name(dev / "video4") == str(dev / "video4")
+
+
+def test_settings_of_the_wrong_kind_are_refused_by_name() -> None:
+    with pytest.raises(CameraError, match="width_px=wide"):
+        open_camera("v4l2:///dev/video0?width_px=wide")
+    with pytest.raises(CameraError, match="rate_hz=-1"):
+        open_camera("/dev/video0", rate_hz=-1)
+    with pytest.raises(CameraError, match="format=JPEG2"):
+        open_camera("/dev/video0", format="JPEG2")
+    with pytest.raises(CameraError, match="no setting 'zoom'") as caught:
+        open_camera("/dev/video0", zoom=2)
+    assert "width_px" in (caught.value.fix or "")
