@@ -1,1 +1,10 @@
-"""TBD."""
+"""The main job: frames and a question in, a streamed answer or a count out."""
+
+from __future__ import annotations
+
+from edge_sdk.pipeline.answer import Answer, Timings
+from edge_sdk.pipeline.conversation import Conversation
+from edge_sdk.pipeline.count import Cell, Count
+from edge_sdk.pipeline.model import VisionLanguageModel, load
+
+__all__ = ["Answer", "Cell", "Conversation", "Count", "Timings", "VisionLanguageModel", "load"]

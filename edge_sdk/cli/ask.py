@@ -1,0 +1,87 @@
+"""``edge ask``: a question about frames, answered as it is decoded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from edge_sdk.cli.option import bundle_option, engine_options, show_timings
+from edge_sdk.errors import FrameError
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline import Answer, VisionLanguageModel, load
+from edge_sdk.pipeline.overlay import draw
+from edge_sdk.sources import open_camera
+
+__all__ = ["ask"]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("words", nargs=-1, required=True, metavar="[FRAME|CAMERA]... QUESTION")
+@bundle_option
+@click.option("--max-tokens", type=click.IntRange(1), help="Stop the answer after so many tokens.")
+@click.option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy, the default.")
+@click.option("--seed", type=int, help="Makes sampling repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
+@click.option("--overlay", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png")
+@engine_options
+def ask(
+    words: tuple[str, ...],
+    bundle: str,
+    max_tokens: int | None,
+    temperature: float,
+    seed: int | None,
+    as_json: bool,
+    overlay: Path | None,
+    engine: str,
+    threads: int | None,
+) -> None:
+    """Ask a QUESTION about one or more frames, or about none.
+
+    A frame is a picture file, or a camera such as /dev/video0 or sim://smear. With - as the question it is
+    read from standard input. The answer alone goes to standard output. --overlay writes the first frame with
+    every counted cell marked.
+
+    \b
+    Examples:
+      edge ask photo.jpg "How many white blood cells are there?"
+      edge ask /dev/video0 "Is the field crowded?" --json
+      echo "Where are the white cells?" | edge ask photo.jpg -
+      edge ask "What can you do?"
+    """
+    *uris, question = words
+    if question == "-":
+        question = click.get_text_stream("stdin").read().strip()
+    if overlay is not None and not uris:
+        raise click.UsageError("--overlay needs a frame to draw on.")
+    frames = [_frame(uri) for uri in uris]
+    with load(bundle, engine=engine, threads=threads) as model:
+        answer = model.ask(question, frames, max_tokens=max_tokens, temperature=temperature, seed=seed)
+        _print(answer, question, model, as_json)
+        if overlay is not None:
+            draw(frames[0], model.count(frames[0])).save(overlay)
+            click.echo(f"Marked cells: {overlay}", err=True)
+
+
+def _frame(uri: str) -> Frame:
+    if Path(uri).is_dir():
+        raise FrameError(f"{uri} is a folder.", why="A question is about single frames.", fix="Name a picture in it.")
+    with open_camera(uri) as camera:
+        return camera.capture()
+
+
+def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: bool) -> None:
+    if as_json:
+        report = {"question": question, "answer": answer.text, "bundle": model.name, "finish": answer.finish}
+        report |= {"frames": list(answer.frames), "timings": answer.timings.as_dict()}
+        click.echo(json.dumps(report, ensure_ascii=False))
+        return
+    try:
+        for piece in answer:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    finally:
+        sys.stdout.write("\n")
+    show_timings(str(answer.timings))

@@ -1,0 +1,81 @@
+"""From a frame to its cells: the centre head's maps, their peaks, and the peaks' places in the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.errors import BundleError
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline.centre import CentreRule, find_centres
+from edge_sdk.pipeline.count import Cell, Count
+from edge_sdk.pipeline.preprocess import Geometry
+from edge_sdk.pipeline.vision import Vision
+
+__all__ = ["Counter"]
+
+
+class Counter:
+    """Counts with the rules that a bundle's card gives.
+
+    Raises
+    ------
+    BundleError
+        The bundle has no centre head, or its maps do not fit its card.
+    """
+
+    def __init__(self, vision: Vision, bundle: Bundle) -> None:
+        card = bundle.card
+        if card is None or card.cells is None or not bundle.has("tf_lite_aux"):
+            raise BundleError(
+                f"{bundle.path} cannot count.",
+                why="It has no cell-centre head with classes.",
+                fix="Use a bundle that was trained to count, such as smear.",
+            )
+        self._vision = vision
+        self._size = (card.input.width_px, card.input.height_px)
+        classes = card.cells.classes
+        self._labels = [item.name for item in classes]
+        self._rule = CentreRule(tuple(item.threshold for item in classes), tuple(item.radius_share for item in classes))
+        for name, depth in (("scores", len(classes)), ("sizes", 2)):
+            shape = vision.map_shapes.get(name, ())
+            if len(shape) != 4 or shape[3] != depth:
+                raise BundleError(
+                    f"The centre head of {bundle.path} gives {name} {list(shape)}.",
+                    why=f"[1, rows, columns, {depth}] is expected.",
+                )
+
+    def count(self, frame: Frame) -> Count:
+        """Count the cells of one frame."""
+        cells = self._vision.maps(frame, self._cells)
+        return Count.of(
+            cells,
+            self._labels,
+            source=frame.source,
+            sequence=frame.sequence,
+            width_px=frame.pixels.shape[1],
+            height_px=frame.pixels.shape[0],
+        )
+
+    def _cells(self, maps: Mapping[str, npt.NDArray[Any]], geometry: Geometry) -> list[Cell]:
+        found = find_centres(maps["scores"][0], maps["sizes"][0], self._rule)
+        width, height = self._size
+        cells = []
+        for kind, score, (x, y), (w, h) in zip(
+            found.kind.tolist(), found.score.tolist(), found.place.tolist(), found.side.tolist(), strict=True
+        ):
+            centre_x, centre_y = geometry.to_frame(x * width, y * height)
+            cells.append(
+                Cell(
+                    self._labels[kind],
+                    centre_x,
+                    centre_y,
+                    w * width * geometry.scale_x,
+                    h * height * geometry.scale_y,
+                    score,
+                )
+            )
+        return cells

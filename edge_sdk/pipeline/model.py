@@ -1,0 +1,322 @@
+"""A loaded bundle: ask it, have it count, take its embedding, or talk with it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.bundle import Bundle, find_bundle, open_bundle
+from edge_sdk.errors import BundleError, ClosedError
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline.answer import Answer
+from edge_sdk.pipeline.conversation import Conversation
+from edge_sdk.pipeline.count import Count
+from edge_sdk.pipeline.counter import Counter
+from edge_sdk.pipeline.decoder import Decoder
+from edge_sdk.pipeline.language import Language
+from edge_sdk.pipeline.preprocess import Preprocess
+from edge_sdk.pipeline.vision import Vision
+from edge_sdk.runtime import Model, TensorSpec, WeightCache, open_model
+
+__all__ = ["VisionLanguageModel", "load"]
+
+
+def load(
+    bundle: str | os.PathLike[str],
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    weight_cache: WeightCache | None = None,
+) -> VisionLanguageModel:
+    """Load a bundle; its models are opened when they are first needed.
+
+    Parameters
+    ----------
+    bundle : str or path
+        A name that ``edge bundle list`` shows, or a ``.litertlm`` or ``.tflite`` file.
+    engine : {'auto', 'litert', 'interpreter'}
+        Which runtime to use.
+    threads : int, optional
+        Threads of the engine; by default as many as there are processors, four at most.
+    weight_cache : WeightCache, optional
+        Where packed weights are kept; by default ``~/.cache/edge/weights``, or what ``EDGE_CACHE`` says.
+
+    Returns
+    -------
+    VisionLanguageModel
+        To be used in ``with``, or closed.
+
+    Raises
+    ------
+    BundleError
+        There is no such bundle, or it is damaged.
+
+    Examples
+    --------
+    >>> with load("smear") as model:
+    ...     model.labels
+    ('wbc', 'rbc', 'platelet')
+    """
+    opened = open_bundle(find_bundle(bundle))
+    cache = weight_cache or WeightCache(_cache_folder())
+
+    def open_section(name: str) -> Model:
+        section = opened.section(name)
+        return open_model(
+            opened.path,
+            offset=section.offset,
+            size=section.size,
+            engine=engine,
+            threads=threads,
+            weight_cache=cache,
+        )
+
+    return VisionLanguageModel(opened, open_section)
+
+
+class VisionLanguageModel:
+    """A bundle that is ready to be asked; made by `load`. All of it may be used from several threads.
+
+    Attributes
+    ----------
+    name : str
+        The bundle's name.
+    bundle : Bundle
+        What it was loaded from.
+    """
+
+    def __init__(self, bundle: Bundle, open_section: Callable[[str], Model]) -> None:
+        self.bundle = bundle
+        self.name = bundle.card.name if bundle.card else Path(bundle.path).stem
+        self._open_section = open_section
+        self._lock = threading.RLock()
+        self._models: dict[str, Model] = {}
+        self._vision: Vision | None = None
+        self._counter: Counter | None = None
+        self._language: Language | None = None
+        self._asking: Conversation | None = None
+        self._closed = False
+
+    def __enter__(self) -> VisionLanguageModel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<VisionLanguageModel {self.name}{' (closed)' if self._closed else ''}>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that `count` tells apart; empty where the bundle cannot count."""
+        cells = self.bundle.card.cells if self.bundle.card else None
+        return tuple(item.name for item in cells.classes) if cells else ()
+
+    def ask(
+        self,
+        prompt: str,
+        frames: object = None,
+        *,
+        max_tokens: int | None = None,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] = (),
+        seed: int | None = None,
+    ) -> Answer:
+        """Ask one question, with nothing remembered of earlier ones.
+
+        Parameters
+        ----------
+        prompt : str
+            The question.
+        frames : frame or list of frames, optional
+            What it is about: anything that `Frame.of` takes. A frame that was just asked about or counted is
+            not encoded again.
+        max_tokens : int, optional
+            Most tokens of the answer; by default until the bundle stops or its cache is full.
+        temperature : float
+            0 takes the likeliest token every time; above that tokens are drawn.
+        top_k, top_p : int, float, optional
+            Draw from the k likeliest tokens, or from the likeliest that together have probability p.
+        stop : str or sequence of str
+            The answer ends before any of these.
+        seed : int, optional
+            Makes drawing repeatable.
+
+        Returns
+        -------
+        Answer
+            An iterator of text pieces; it decodes as far as it is read.
+
+        Raises
+        ------
+        PromptError
+            The question is empty, or the bundle does not take the frames.
+        PromptTooLong
+            Question and frames do not fit into the cache.
+        FrameError
+            Something given as a frame is none.
+
+        Examples
+        --------
+        >>> with load("smear") as model:
+        ...     model.ask("How many cells are there?").text
+        'Please show me a frame of a blood film.'
+        """
+        with self._lock:
+            if self._asking is None:
+                self._asking = self.conversation()
+            self._asking.reset()
+            return self._asking.ask(
+                prompt,
+                frames,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                stop=stop,
+                seed=seed,
+            )
+
+    def conversation(self) -> Conversation:
+        """Start a dialogue that remembers: what was said is kept in a key-value cache of its own."""
+        with self._lock:
+            self._check_open()
+            if self._language is None:
+                self._language = Language.of(self.bundle, self.name, self._new_decoder)
+            card = self.bundle.card
+            vision = self._eyes() if self._language.pictures else None
+            return Conversation(self._language, vision, card.frames_per_question if card else None)
+
+    def count(self, frame: object) -> Count:
+        """Count the cells of a frame.
+
+        Parameters
+        ----------
+        frame : frame
+            Anything that `Frame.of` takes.
+
+        Returns
+        -------
+        Count
+            The number of each class, and every cell's place, box and score in the frame's own pixels.
+
+        Raises
+        ------
+        BundleError
+            The bundle has no cell-centre head.
+        FrameError
+            What was given is no frame.
+        """
+        with self._lock:
+            if self._counter is None:
+                self._counter = Counter(self._eyes(), self.bundle)
+            return self._counter.count(Frame.of(frame))
+
+    def embed(self, frame: object) -> npt.NDArray[np.float32]:
+        """Give the pooled visual embedding of a frame: ``(D,) float32``, the mean of its features.
+
+        Raises
+        ------
+        BundleError
+            The bundle has no vision encoder.
+        FrameError
+            What was given is no frame.
+        """
+        with self._lock:
+            return self._eyes().embedding(Frame.of(frame))
+
+    def close(self) -> None:
+        """Free the models' memory; twice is harmless."""
+        with self._lock:
+            self._closed = True
+            if self._asking is not None:
+                self._asking.close()
+            for model in self._models.values():
+                model.close()
+            self.bundle.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"{self.name} was closed.", fix="Load it again, or move the work into its `with` block.")
+
+    def _section(self, name: str) -> Model:
+        """Open a section's model; once."""
+        if name not in self._models:
+            self._models[name] = self._open_section(name)
+        return self._models[name]
+
+    def _optional(self, name: str) -> Model | None:
+        return self._section(name) if self.bundle.has(name) else None
+
+    def _new_decoder(self) -> Decoder:
+        return Decoder(
+            self.bundle,
+            self._section("tf_lite_prefill_decode"),
+            self._optional("tf_lite_embedder"),
+            self._optional("tf_lite_per_layer_embedder"),
+        )
+
+    def _eyes(self) -> Vision:
+        self._check_open()
+        if self._vision is None:
+            plain = self.bundle.version is None
+            if not plain and not self.bundle.has("tf_lite_vision_encoder"):
+                raise BundleError(
+                    f"{self.name} has no vision encoder.",
+                    why="It is a bundle for text alone.",
+                    fix="Take a bundle with one; edge bundle list shows them.",
+                )
+            self._vision = Vision(
+                self._section("tflite" if plain else "tf_lite_vision_encoder"),
+                self._preprocess,
+                adapter=self._optional("tf_lite_vision_adapter"),
+                head=self._optional("tf_lite_aux") if self.labels else None,
+            )
+        return self._vision
+
+    def _preprocess(self, spec: TensorSpec) -> Preprocess:
+        """Make what the bundle's card asks for, and else: stretched, RGB, from 0 to 1, in the input's own size."""
+        if len(spec.shape) != 4 or spec.shape[3] not in (1, 3):
+            raise BundleError(
+                f"The vision encoder of {self.name} takes {list(spec.shape)}.",
+                why="[1, height, width, 1 or 3] is known here.",
+            )
+        _, height, width, depth = spec.shape
+        if self.bundle.card is None:
+            return Preprocess(width, height, channels="grey" if depth == 1 else "rgb", dtype=spec.dtype)
+        wanted = self.bundle.card.input
+        if (wanted.width_px, wanted.height_px) != (width, height):
+            raise BundleError(
+                f"The card of {self.name} says {wanted.width_px}x{wanted.height_px}; its encoder takes {width}x{height}."
+            )
+        quantization = (spec.quantization.scale, spec.quantization.zero_point) if spec.quantization else None
+        return Preprocess(
+            width,
+            height,
+            resize=wanted.resize,
+            channels=wanted.channels.lower(),
+            mean=wanted.mean,
+            std=wanted.std,
+            dtype=spec.dtype,
+            quantization=quantization,
+        )
+
+
+def _cache_folder() -> Path:
+    """Give the folder of packed weights.
+
+    Source: XDG Base Directory Specification 0.8.
+    """
+    own = os.environ.get("EDGE_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(base) if base else Path.home() / ".cache") / "edge" / "weights"

@@ -1,0 +1,118 @@
+"""The way of a frame through a bundle: pixels, features, and from these visual tokens, cells, an embedding."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.errors import BundleError
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline.preprocess import Geometry, Preprocess
+from edge_sdk.runtime import Model, Run, TensorSpec
+
+__all__ = ["Vision"]
+
+Found = TypeVar("Found")
+
+
+class Vision:
+    """Vision encoder, adapter and centre head over one set of buffers: what one writes the next reads in place.
+
+    Parameters
+    ----------
+    encoder : Model
+        One picture in; its first output are the features.
+    prepare : function
+        Makes the preprocessing for the encoder's input, given its specification.
+    adapter, head : Model, optional
+        Each takes the features. Without an adapter the features are the visual tokens.
+    """
+
+    def __init__(
+        self,
+        encoder: Model,
+        prepare: Callable[[TensorSpec], Preprocess],
+        *,
+        adapter: Model | None = None,
+        head: Model | None = None,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._encode = encoder.bind()
+        picture = _only(self._encode.signature.inputs, encoder, "input")
+        self._picture = self._encode.inputs[picture.name]
+        self._prepare = prepare(picture)
+        self._features = next(iter(self._encode.outputs.values()))
+        self._adapt = self._after(adapter)
+        self._head = self._after(head)
+        self._seen: tuple[Frame, Geometry] | None = None
+
+    def _after(self, model: Model | None) -> Run | None:
+        if model is None:
+            return None
+        spec = _only(model.signature().inputs, model, "input")
+        if spec.shape != self._features.shape or spec.dtype != self._features.dtype:
+            raise BundleError(
+                f"{model.name} takes {list(spec.shape)} {spec.dtype}; the encoder gives "
+                f"{list(self._features.shape)} {self._features.dtype}.",
+                why="The bundle's sections do not belong together.",
+            )
+        return model.bind(inputs={spec.name: self._features})
+
+    @property
+    def token_count(self) -> int:
+        """Visual tokens that a frame becomes."""
+        return int(self._tokens.shape[-2])
+
+    @property
+    def map_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The centre head's outputs and their shapes."""
+        return {name: array.shape for name, array in self._head.outputs.items()} if self._head else {}
+
+    @property
+    def _tokens(self) -> npt.NDArray[Any]:
+        return self._features if self._adapt is None else next(iter(self._adapt.outputs.values()))
+
+    def tokens(self, frame: Frame) -> npt.NDArray[np.float32]:
+        """Give a frame's visual tokens, a copy of its own: ``(T, E) float32``."""
+        with self._lock:
+            self._look(frame)
+            if self._adapt is not None:
+                self._adapt()
+            return np.array(self._tokens.reshape(self._tokens.shape[-2:]), np.float32)
+
+    def embedding(self, frame: Frame) -> npt.NDArray[np.float32]:
+        """Give the mean of a frame's features over its places: ``(D,) float32``."""
+        with self._lock:
+            self._look(frame)
+            return np.asarray(self._features.reshape(-1, self._features.shape[-1]).mean(axis=0), np.float32)
+
+    def maps(self, frame: Frame, read: Callable[[Mapping[str, npt.NDArray[Any]], Geometry], Found]) -> Found:
+        """Run the centre head and hand its outputs to `read` while they are valid; give what it gives."""
+        assert self._head is not None, "a bundle without a head has no maps to ask for"
+        with self._lock:
+            geometry = self._look(frame)
+            self._head()
+            return read(self._head.outputs, geometry)
+
+    def _look(self, frame: Frame) -> Geometry:
+        """Encode a frame, unless its features are those that are there."""
+        if self._seen is not None and self._seen[0] is frame:
+            return self._seen[1]
+        self._seen = None
+        geometry = self._prepare.apply(frame, self._picture)
+        self._encode()
+        self._seen = (frame, geometry)
+        return geometry
+
+
+def _only(specs: Mapping[str, TensorSpec], model: Model, side: str) -> TensorSpec:
+    if len(specs) != 1:
+        raise BundleError(
+            f"{model.name} has {len(specs)} {side}s: {', '.join(specs)}.",
+            why="Encoders that want patches and positions instead of one picture are not known here.",
+        )
+    return next(iter(specs.values()))
