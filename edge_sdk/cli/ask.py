@@ -53,7 +53,7 @@ def ask(
     """
     *uris, question = words
     if question == "-":
-        question = click.get_text_stream("stdin").read().strip()
+        question = sys.stdin.read().strip()
     if overlay is not None and not uris:
         raise click.UsageError("--overlay needs a frame to draw on.")
     frames = [_frame(uri) for uri in uris]
@@ -74,7 +74,12 @@ def _frame(uri: str) -> Frame:
 
 def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: bool) -> None:
     if as_json:
-        report = {"question": question, "answer": answer.text, "bundle": model.name, "finish": answer.finish}
+        report: dict[str, object] = {
+            "question": question,
+            "answer": answer.text,
+            "bundle": model.name,
+            "finish": answer.finish,
+        }
         report |= {"frames": list(answer.frames), "timings": answer.timings.as_dict()}
         click.echo(json.dumps(report, ensure_ascii=False))
         return

@@ -300,5 +300,6 @@ def _progress(label: str, total_bytes: int) -> Iterator[Progress | None]:
     if total_bytes < _LONG_BYTES or not click.get_text_stream("stderr").isatty():
         yield None
         return
+    bar: click.progressbar[int]
     with click.progressbar(length=total_bytes, label=label, file=sys.stderr) as bar:
-        yield lambda done_bytes: bar.update(done_bytes)
+        yield bar.update

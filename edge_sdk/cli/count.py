@@ -90,7 +90,7 @@ def _pictures(paths: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _progress(total: int):  # type: ignore[no-untyped-def]  # click's progress bar has no public type
-    if total < 2 or not click.get_text_stream("stderr").isatty():
+    if total < 2 or not sys.stderr.isatty():
         return nullcontext(None)
     return click.progressbar(length=total, label="Counting", file=sys.stderr)
 

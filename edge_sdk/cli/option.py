@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,5 +34,5 @@ def engine_options(command: Command) -> Command:
 
 def show_timings(line: str) -> None:
     """Tell on standard error, and only to someone who looks, what a run took."""
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         click.secho(line, err=True, dim=True)

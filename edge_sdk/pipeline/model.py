@@ -20,9 +20,8 @@ from edge_sdk.pipeline.count import Count
 from edge_sdk.pipeline.counter import Counter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
-from edge_sdk.pipeline.preprocess import Preprocess
-from edge_sdk.pipeline.vision import Vision
-from edge_sdk.runtime import Model, TensorSpec, WeightCache, open_model
+from edge_sdk.pipeline.vision import Vision, preprocess_for
+from edge_sdk.runtime import Model, WeightCache, open_model
 
 __all__ = ["VisionLanguageModel", "load"]
 
@@ -278,38 +277,11 @@ class VisionLanguageModel:
                 )
             self._vision = Vision(
                 self._section("tflite" if plain else "tf_lite_vision_encoder"),
-                self._preprocess,
+                lambda spec: preprocess_for(self.bundle.card, spec, self.name),
                 adapter=self._optional("tf_lite_vision_adapter"),
                 head=self._optional("tf_lite_aux") if self.labels else None,
             )
         return self._vision
-
-    def _preprocess(self, spec: TensorSpec) -> Preprocess:
-        """Make what the bundle's card asks for, and else: stretched, RGB, from 0 to 1, in the input's own size."""
-        if len(spec.shape) != 4 or spec.shape[3] not in (1, 3):
-            raise BundleError(
-                f"The vision encoder of {self.name} takes {list(spec.shape)}.",
-                why="[1, height, width, 1 or 3] is known here.",
-            )
-        _, height, width, depth = spec.shape
-        if self.bundle.card is None:
-            return Preprocess(width, height, channels="grey" if depth == 1 else "rgb", dtype=spec.dtype)
-        wanted = self.bundle.card.input
-        if (wanted.width_px, wanted.height_px) != (width, height):
-            raise BundleError(
-                f"The card of {self.name} says {wanted.width_px}x{wanted.height_px}; its encoder takes {width}x{height}."
-            )
-        quantization = (spec.quantization.scale, spec.quantization.zero_point) if spec.quantization else None
-        return Preprocess(
-            width,
-            height,
-            resize=wanted.resize,
-            channels=wanted.channels.lower(),
-            mean=wanted.mean,
-            std=wanted.std,
-            dtype=spec.dtype,
-            quantization=quantization,
-        )
 
 
 def _cache_folder() -> Path:

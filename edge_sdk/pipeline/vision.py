@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.bundle import Card
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
 from edge_sdk.runtime import Model, Run, TensorSpec
 
-__all__ = ["Vision"]
+__all__ = ["Vision", "preprocess_for"]
 
 Found = TypeVar("Found")
 
@@ -116,3 +117,35 @@ def _only(specs: Mapping[str, TensorSpec], model: Model, side: str) -> TensorSpe
             why="Encoders that want patches and positions instead of one picture are not known here.",
         )
     return next(iter(specs.values()))
+
+
+def preprocess_for(card: Card | None, spec: TensorSpec, name: str) -> Preprocess:
+    """Make what a bundle's card asks for; without one: stretched to the input's size, RGB, from 0 to 1.
+
+    Raises
+    ------
+    BundleError
+        The input is no picture, or not of the size that the card says.
+    """
+    if len(spec.shape) != 4 or spec.shape[3] not in (1, 3):
+        raise BundleError(
+            f"The vision encoder of {name} takes {list(spec.shape)}.", why="[1, height, width, 1 or 3] is known here."
+        )
+    _, height, width, depth = spec.shape
+    if card is None:
+        return Preprocess(width, height, channels="grey" if depth == 1 else "rgb", dtype=spec.dtype)
+    wanted = card.input
+    if (wanted.width_px, wanted.height_px) != (width, height):
+        raise BundleError(
+            f"The card of {name} says {wanted.width_px}x{wanted.height_px}; its encoder takes {width}x{height}."
+        )
+    return Preprocess(
+        width,
+        height,
+        resize=wanted.resize,
+        channels=wanted.channels.lower(),
+        mean=wanted.mean,
+        std=wanted.std,
+        dtype=spec.dtype,
+        quantization=(spec.quantization.scale, spec.quantization.zero_point) if spec.quantization else None,
+    )
