@@ -15,6 +15,7 @@ from edge_sdk.bundle.folder import (
     sha256,
 )
 from edge_sdk.bundle.metadata import Affix, ExecutorMetadata, LlmMetadata, Sampler, StateBuffer
+from edge_sdk.bundle.packed import Packed
 from edge_sdk.bundle.special import Token
 from edge_sdk.bundle.template import PromptTemplate, Turn
 from edge_sdk.bundle.tokenizer import Detokenizer, Tokenizer, decode, token_ids
@@ -33,6 +34,7 @@ __all__ = [
     "ExecutorMetadata",
     "FrameInput",
     "LlmMetadata",
+    "Packed",
     "PromptTemplate",
     "Sampler",
     "Section",

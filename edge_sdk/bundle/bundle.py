@@ -22,6 +22,7 @@ from edge_sdk.bundle.metadata import (
     read_executor_metadata,
     read_llm_metadata,
 )
+from edge_sdk.bundle.packed import Packed, read_attachments, read_packed
 from edge_sdk.bundle.spiece import SentencePiece
 from edge_sdk.bundle.template import PromptTemplate, prompt_template
 from edge_sdk.bundle.tflite import TfliteModel, read_tflite
@@ -111,9 +112,7 @@ class Bundle:
             self._find("ExecutorMetadataProto"),
             self._find("GenericBinaryData", _CARD),
         )
-        self.metadata: LlmMetadata = (
-            read_llm_metadata(self._small(llm), self.label(llm)) if llm else LlmMetadata()
-        )
+        self.metadata: LlmMetadata = read_llm_metadata(self._small(llm), self.label(llm)) if llm else LlmMetadata()
         self.executor: ExecutorMetadata | None = (
             read_executor_metadata(self._small(executor), self.label(executor)) if executor else None
         )
@@ -185,6 +184,20 @@ class Bundle:
             section = self.section(name)
             self._models[name] = read_tflite(self.view(section), self.label(section))
         return self._models[name]
+
+    def packed(self) -> Packed | None:
+        """Return the metadata and labels packed into a ``.tflite`` model, ``None`` where there are none.
+
+        Raises
+        ------
+        BundleError
+            They are damaged.
+        """
+        found = None if self.version else self.model(_TFLITE).metadata.get("TFLITE_METADATA")
+        if found is None:
+            return None
+        attachments = read_attachments(self.view(self.sections[0]), str(self.path))
+        return read_packed(found, attachments, str(self.path))
 
     def generic(self, name: str) -> bytes:
         """Return the generic data of a name (its item ``name``).

@@ -157,9 +157,7 @@ class _Entry:
     def text(self, key: str, *, default: str | None = None, among: tuple[str, ...] = ()) -> str:
         value = self._take(key, default)
         if not isinstance(value, str) or len(value) > _TEXT_MAX or (among and value not in among):
-            raise self.wrong(
-                key, value, f"one of {', '.join(among)}" if among else f"a text up to {_TEXT_MAX}"
-            )
+            raise self.wrong(key, value, f"one of {', '.join(among)}" if among else f"a text up to {_TEXT_MAX}")
         return value
 
     def whole(self, key: str, least: int, most: int, *, default: int | None = None) -> int:

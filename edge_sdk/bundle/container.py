@@ -109,18 +109,13 @@ def read_header(view: memoryview, name: str) -> Header:
         )
     if not HEADER_BEGIN < end <= min(len(view), _HEADER_MAX_BYTES):
         raise FlatReader(view, name).damaged(
-            f"Its header ends at byte {end}; the file has {len(view)} bytes, "
-            f"and {_HEADER_MAX_BYTES} are the most."
+            f"Its header ends at byte {end}; the file has {len(view)} bytes, and {_HEADER_MAX_BYTES} are the most."
         )
     reader = FlatReader(view[HEADER_BEGIN:end], name)
     with reader.guard():
         root = reader.root()
         system, sections = root.table(0), root.table(1)
-        found = (
-            tuple(_section(item, reader) for item in _few(sections, 0, _SECTIONS_MAX, reader))
-            if sections
-            else ()
-        )
+        found = tuple(_section(item, reader) for item in _few(sections, 0, _SECTIONS_MAX, reader)) if sections else ()
         header = Header((major, minor, patch), _items(system, 0, reader), found)
     _check_places(header.sections, end, len(view), reader)
     return header
@@ -144,6 +139,8 @@ def _section(table: Table, reader: FlatReader) -> Section:
         name = model_type or "tf_lite_prefill_decode"  # files of version 1.1 leave it out
     else:
         name = model_type or str(items.get("name", ""))
+    if not name.isprintable():  # it will be shown on terminals
+        raise reader.damaged("The name of a section has control characters.")
     return Section(kind, name, begin, end - begin, items)
 
 
@@ -177,6 +174,5 @@ def _check_places(sections: tuple[Section, ...], header_end: int, size: int, rea
     for first, second in pairwise(sorted(sections, key=lambda section: section.offset)):
         if first.offset + first.size > second.offset:
             raise reader.damaged(
-                f"Sections {first.name or first.kind} and {second.name or second.kind} overlap "
-                f"at byte {second.offset}."
+                f"Sections {first.name or first.kind} and {second.name or second.kind} overlap at byte {second.offset}."
             )

@@ -201,6 +201,16 @@ class Table:
         at = self.target(field)
         return self._reader.integers(at, most) if at else ()
 
+    def reals(self, field: int, most: int) -> tuple[float, ...]:
+        """Return a vector of float32 with ``most`` items at most."""
+        at = self.target(field)
+        if not at:
+            return ()
+        start, count = self._reader.vector(at, 4)
+        if count > most:
+            raise self._reader.damaged(f"A list at byte {at} holds {count} numbers; {most} are possible here.")
+        return struct.unpack_from(f"<{count}f", self._reader.view, start)
+
     def first(self, field: int, kind: str) -> int | float:
         """Return the first number of a vector, or 0 where there is none."""
         at = self.target(field)

@@ -135,9 +135,7 @@ def add_bundle(
         raise StorageError(
             f"{source} could not be copied to {folder}.",
             why=error.strerror or str(error),
-            fix="Free some space; nothing was left behind."
-            if full
-            else "Set EDGE_BUNDLES to another folder.",
+            fix="Free some space; nothing was left behind." if full else "Set EDGE_BUNDLES to another folder.",
         ) from error
     return StoredBundle(stored_name, target, target.stat().st_size, shipped=False)
 

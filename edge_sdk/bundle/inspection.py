@@ -75,9 +75,7 @@ def _cache_length(bundle: Bundle, signature: SignatureInfo) -> int:
         if tensor and axis is not None and 0 <= axis < len(tensor.shape):
             return tensor.shape[axis]
     # Without metadata the mask tells: its last axis runs over the cache.
-    mask = next(
-        (tensor for name, tensor in signature.inputs.items() if "mask" in name and tensor.shape), None
-    )
+    mask = next((tensor for name, tensor in signature.inputs.items() if "mask" in name and tensor.shape), None)
     return mask.shape[-1] if mask else 0
 
 

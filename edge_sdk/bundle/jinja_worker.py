@@ -57,9 +57,7 @@ def make_environment() -> Any:
     )
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
-    environment.filters["tojson"] = lambda value, indent=None: json.dumps(
-        value, ensure_ascii=False, indent=indent
-    )
+    environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
     # LiteRT-LM's engine takes what is not defined for none, and templates written for it rely on that.
     environment.tests["none"] = lambda value: value is None or isinstance(value, jinja2.Undefined)
     return environment
@@ -70,9 +68,7 @@ def wants_parts(template: Any) -> bool:
 
     def shows(content: Any) -> bool:
         try:
-            text = template.render(
-                messages=[{"role": "user", "content": content}], add_generation_prompt=False
-            )
+            text = template.render(messages=[{"role": "user", "content": content}], add_generation_prompt=False)
         except Exception:
             return False
         return "edge-sdk-probe" in text

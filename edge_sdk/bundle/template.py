@@ -101,9 +101,7 @@ def _words(content: object, image_marker: str, trim: bool) -> str:
         elif part.get("type") == "text":
             pieces.append(part["text"].strip() if trim else part["text"])
         else:
-            raise BundleError(
-                f"A part of a turn is of the type {part.get('type')!r}; text and image are known."
-            )
+            raise BundleError(f"A part of a turn is of the type {part.get('type')!r}; text and image are known.")
     return "".join(pieces)
 
 

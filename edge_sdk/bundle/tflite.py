@@ -154,9 +154,7 @@ class _Walk:
         walked = [self._subgraph(graph) for graph in self._root.tables(2)]
         if not walked:
             raise self._reader.damaged("It holds no graph.")
-        signatures = [
-            self._signature(item, [tensors for _, tensors in walked]) for item in self._root.tables(7)
-        ]
+        signatures = [self._signature(item, [tensors for _, tensors in walked]) for item in self._root.tables(7)]
         return TfliteModel(
             description=self._root.text(3),
             subgraphs=tuple(graph for graph, _ in walked),
@@ -179,9 +177,7 @@ class _Walk:
         # Codes above 127 came later, in a field of their own; the larger of the two counts.
         code = max(table.integer(0, "i8"), table.integer(3))
         if not 0 <= code < len(OPERATORS):
-            raise self._reader.damaged(
-                f"It uses operator {code}; {len(OPERATORS) - 1} is the last one known."
-            )
+            raise self._reader.damaged(f"It uses operator {code}; {len(OPERATORS) - 1} is the last one known.")
         return table.text(1) if OPERATORS[code] == "CUSTOM" else OPERATORS[code]
 
     def _subgraph(self, table: Table) -> tuple[SubgraphInfo, list[_Tensor]]:
@@ -256,10 +252,7 @@ class _Walk:
         if index >= len(tensors):
             raise self._reader.damaged(f"A signature calls graph {index} of {len(tensors)}.")
         ends = [
-            {
-                item.text(0): self._info(tensors[index], item.integer(1, "u32"))
-                for item in table.tables(number)
-            }
+            {item.text(0): self._info(tensors[index], item.integer(1, "u32")) for item in table.tables(number)}
             for number in (0, 1)
         ]
         return SignatureInfo(table.text(2), index, MappingProxyType(ends[0]), MappingProxyType(ends[1]))

@@ -297,9 +297,8 @@ def _size(size_bytes: int) -> str:
 @contextmanager
 def _progress(label: str, total_bytes: int) -> Iterator[Progress | None]:
     """Show a bar on standard error, where someone looks and it takes long enough to wonder."""
-    if total_bytes < _LONG_BYTES or not click.get_text_stream("stderr").isatty():
+    if total_bytes < _LONG_BYTES or not sys.stderr.isatty():
         yield None
         return
-    bar: click.progressbar[int]
     with click.progressbar(length=total_bytes, label=label, file=sys.stderr) as bar:
         yield bar.update
