@@ -54,8 +54,8 @@ class TestARealKernelsCamera:
         assert busy["busy_share"] > 0.8
         assert busy["rate_hz"] > 0.6 * report["plain"]["rate_hz"]  # 0.99 where nothing else runs.
         assert busy["dropped"] > 0.5 * busy["looked_at"]  # In turns with the model there would be none.
-        # Every frame was either looked at or replaced by a newer one; one more may lie in the slot.
-        assert 90 <= busy["looked_at"] + busy["dropped"] <= 93
+        # Every frame was either looked at or replaced by a newer one; a few may have come since the last.
+        assert 1 <= busy["looked_at"] + busy["dropped"] - busy["last"] <= 10
 
     def test_frames_that_are_lost_on_the_way_do_not_stop_it(self, report: dict[str, Any]) -> None:
         lost = report["lost"]

@@ -132,6 +132,7 @@ def beside_inference(report: dict, model_path: str) -> None:
         report["busy"] = {
             "rate_hz": (frames[-1].sequence - frames[0].sequence) / span_s,
             "looked_at": len(frames),
+            "last": frames[-1].sequence,
             "dropped": camera.dropped,
             "busy_share": busy_s / span_s,
             "age_s": float(np.median(ages_s)),
