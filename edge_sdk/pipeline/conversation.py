@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.errors import Cancelled, PromptError, PromptTooLong
+from edge_sdk.errors import Cancelled, ClosedError, PromptError, PromptTooLong
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.language import Language
@@ -61,6 +61,7 @@ class Conversation:
         self._said = ""  # the rendered text whose tokens the cache holds, but for those in _unfed
         self._unfed: list[int] = []
         self._state: State | None = None
+        self._closed = False
 
     def __repr__(self) -> str:
         used = f"{self._decoder.position} of {self._decoder.capacity} tokens used"
@@ -73,6 +74,7 @@ class Conversation:
 
     def close(self) -> None:
         """Let go of the cache's memory; twice is harmless."""
+        self._closed = True
         self._abandon()
         self._decoder.close()
 
@@ -212,6 +214,8 @@ class Conversation:
             yield piece
 
     def _check(self, state: State) -> None:
+        if self._closed:
+            raise ClosedError(f"The conversation with {self._language.name} was closed.", fix="Start a new one.")
         if state.cancelled or self._state is not state:
             raise Cancelled("The answer was cancelled.")
 

@@ -172,6 +172,7 @@ class VisionLanguageModel:
         'Please show me a frame of a blood film.'
         """
         with self._lock:
+            self._check_open()
             if self._asking is None:
                 self._asking = self.conversation()
             self._asking.reset()
