@@ -25,7 +25,12 @@ __all__ = ["ask"]
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy, the default.")
 @click.option("--seed", type=int, help="Makes sampling repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
-@click.option("--overlay", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png")
+@click.option(
+    "--overlay",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="OUT.png",
+    help="Write the first frame, cells marked.",
+)
 @engine_options
 def ask(
     words: tuple[str, ...],

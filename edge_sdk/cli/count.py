@@ -27,7 +27,12 @@ __all__ = ["count"]
 @bundle_option
 @click.option("--csv", "form", flag_value="csv", help="One row a picture, as CSV.")
 @click.option("--json", "form", flag_value="json", help="One JSON array, with every cell's place and score.")
-@click.option("--overlay", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--overlay",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the pictures, cells marked.",
+)
 @engine_options
 def count(
     paths: tuple[str, ...],

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        status = edge.main(arguments, standalone_mode=False)
+        status = edge.main(arguments, prog_name="edge", standalone_mode=False)
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:

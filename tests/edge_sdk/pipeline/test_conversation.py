@@ -1,4 +1,4 @@
-"""Real bundles with random weights: what they say means nothing, but it has to be the same whichever way it is asked."""
+"""Real bundles with random weights: what they say means nothing, but it is the same whichever way it is asked."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""Runs the command line: ``python -m edge_sdk``."""
+
+from edge_sdk.cli.main import main
+
+main()
