@@ -24,7 +24,8 @@ from vision import FEATURES, GRID, Vision
 
 from edge_sdk.pipeline.centre import CentreRule
 
-Encode = Callable[[Pixels], NDArray[np.float32]]
+# From (1, 288, 288, 3) float32, 0 to 1, to features (1, 1296, 64).
+Encode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _SEED = 7
 _VIEWS = 2400
@@ -50,9 +51,13 @@ def torch_encode(vision: Vision) -> Encode:
     """Encode with the float network."""
 
     @torch.no_grad()
-    def encode(pixels: Pixels) -> NDArray[np.float32]:
-        batch = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-        return vision.encoder(batch).permute(0, 2, 3, 1).reshape(1, GRID * GRID, FEATURES).numpy()
+    def encode(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (
+            vision.encoder(torch.from_numpy(images).permute(0, 3, 1, 2))
+            .permute(0, 2, 3, 1)
+            .reshape(1, GRID * GRID, FEATURES)
+            .numpy()
+        )
 
     return encode
 
@@ -64,25 +69,24 @@ def fit(perception: Perception, encode: Encode, data: Path) -> None:
     grids, truth = [], []
     for picture in held_out:
         small = cv2.resize(picture.pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-        grids.append(_grid(encode(small)))
+        grids.append(_grid(encode, small))
         truth.append(covered(picture.boxes))
     _fit_cover(perception, grids, truth)
     pooled, film = [pool(g) for g in grids], [1.0] * len(grids)
     clothing, digits = read_strangers(data), read_digits(data)
     for i in range(_VIEWS):
         film.append(float(i % 2))
-        if i % 2:
-            pixels = view(kept, kept[int(rng.integers(len(kept)))], rng)[0]
-        else:
-            pixels = _stranger(rng, clothing, digits)
-        pooled.append(pool(_grid(encode(degrade(recolour(pixels, rng), rng)))))
+        first = kept[int(rng.integers(len(kept)))]
+        pixels = view(kept, first, rng)[0] if i % 2 else _stranger(rng, clothing, digits)
+        pooled.append(pool(_grid(encode, degrade(recolour(pixels, rng), rng))))
         if i % 200 == 0:
             print(f"perceiving {i}/{_VIEWS}", flush=True)
     _fit_film(perception, torch.cat(pooled), torch.tensor(film))
 
 
-def _grid(features: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(features).reshape(1, GRID, GRID, FEATURES).permute(0, 3, 1, 2)
+def _grid(encode: Encode, pixels: Pixels) -> Tensor:
+    features = encode(pixels[None].astype(np.float32) / 255)
+    return torch.from_numpy(features.copy()).reshape(1, GRID, GRID, FEATURES).permute(0, 3, 1, 2)
 
 
 def _stranger(rng: np.random.Generator, clothing: list[Pixels], digits: NDArray[np.uint8]) -> Pixels:

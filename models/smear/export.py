@@ -1,0 +1,133 @@
+"""Make the shipped bundle from the trained networks: convert, quantize, fit, pack, measure.
+
+    python models/smear/export.py --data FOLDER
+
+Reads ``vision.pt``, ``language.pt`` and ``tokenizer.model`` from ``build/smear``; writes
+``edge_sdk/data/smear.litertlm``, and the float encoder and head into ``models/smear/float``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import export_language
+import export_vision
+import question as q
+import torch
+from data import SIDE_PX, default_data
+from engine import VisionFiles
+from language import VISUAL_TOKENS, Adapter, Shape
+from pack import pack
+from perceive import fit, make_perception
+from tokenizer import VOCABULARY
+from train_language import Speaker
+from vision import CENTRES, load_vision
+
+from edge_sdk.pipeline.centre import CentreRule
+
+_ROOT = Path(__file__).resolve().parents[2]
+_BUNDLE = _ROOT / "edge_sdk" / "data" / "smear.litertlm"
+_FLOAT = _ROOT / "models" / "smear" / "float"
+# Loads the bundle in a process of its own, asks it about a frame, and tells what that took at its most.
+_MEASURE = """
+import resource, sys
+import numpy as np
+import edge_sdk
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+frame = edge_sdk.Frame.of(np.full((288, 288, 3), 200, np.uint8))
+with edge_sdk.load(sys.argv[1]) as model:
+    "".join(model.ask("How many white blood cells are there?", frame))
+    model.count(frame)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+def about(card: dict[str, list[float]], memory_bytes: int | None) -> dict[str, object]:
+    """Say what the project adds to the bundle."""
+    classes = [
+        {"name": name, "label": q.LABELS[name][0], "plural": q.LABELS[name][1], "threshold": t, "radius_share": r}
+        for name, t, r in zip(card["classes"], card["thresholds"], card["radii"], strict=True)
+    ]
+    size = {"width": SIDE_PX, "height": SIDE_PX, "resize": "stretch"}
+    return {
+        "format": 1,
+        "name": "smear",
+        "task": "count-and-answer",
+        "input": {**size, "channels": "RGB", "mean": card["mean"], "std": card["std"]},
+        "cells": {"classes": classes, "stride": SIDE_PX // CENTRES},
+        "frames_per_question": 1,
+        "visual_tokens": VISUAL_TOKENS,
+        "crowding": {"sparse_below": q.SPARSE_BELOW, "crowded_from": q.CROWDED_FROM},
+        "off_topic": q.OFF_TOPIC,
+        "no_film": q.NO_FILM,
+        "no_frame": q.NO_FRAME,
+        "license": "Apache-2.0",
+        "model_card": "docs/reference/smear-model-card.md",
+        **({"memory_bytes": memory_bytes} if memory_bytes else {}),
+    }
+
+
+def export_adapter_and_decoder(data: Path, build: Path) -> None:
+    """Fit what the mapping network reads, then convert it and the decoder."""
+    card = json.loads((build / "vision.json").read_text())
+    rule = CentreRule(tuple(card["thresholds"]), tuple(card["radii"]))
+    perception = make_perception(load_vision(build / "vision.pt"), rule)
+    with VisionFiles(build / "encoder_int8.tflite", build / "cells_int8.tflite").open() as eyes:
+        fit(perception, eyes.features, data)
+    torch.save(perception.state_dict(), build / "perception.pt")
+    speaker = Speaker()
+    speaker.load_state_dict(torch.load(build / "language.pt", weights_only=True)["speaker"])
+    adapter = Adapter(perception, speaker.eval().mapper)
+    export_language.export_adapter(adapter, build / "adapter_float.tflite")
+    export_language.export_decoder(speaker.decoder, build / "decoder_float.tflite")
+    export_language.export_embedder(speaker.decoder, build / "embedder_float.tflite")
+    for name in ("adapter", "decoder", "embedder"):
+        export_language.make_int8(build / f"{name}_float.tflite", build / f"{name}_int8.tflite")
+
+
+def make_bundle(build: Path, target: Path, memory_bytes: int | None = None) -> None:
+    """Pack what ``build`` holds."""
+    models = {name: build / f"{name}_int8.tflite" for name in ("encoder", "adapter", "embedder", "decoder")}
+    card = json.loads((build / "vision.json").read_text())
+    models["head"] = build / "cells_int8.tflite"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    layers = Shape(VOCABULARY).layers
+    pack(models, build / "tokenizer.model", layers, about(card, memory_bytes), target)
+
+
+def measure_memory(bundle: Path) -> int:
+    """Measure what loading the bundle, one answer and one count take at their most, in bytes."""
+    command = [sys.executable, "-c", _MEASURE, str(bundle)]
+    where = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=where)
+    return int(done.stdout)
+
+
+def main() -> None:
+    """Export from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--build", type=Path, default=_ROOT / "build" / "smear")
+    parser.add_argument("--target", type=Path, default=_BUNDLE)
+    parser.add_argument("--keep-vision", action="store_true", help="take the converted encoder and head as they are")
+    args = parser.parse_args()
+    if not args.keep_vision:
+        export_vision.export(args.data, args.build)
+    export_adapter_and_decoder(args.data, args.build)
+    make_bundle(args.build, args.target)
+    make_bundle(args.build, args.target, measure_memory(args.target))
+    if args.target == _BUNDLE:
+        _FLOAT.mkdir(exist_ok=True)
+        for name in ("encoder_float", "cells_float"):
+            shutil.copyfile(args.build / f"{name}.tflite", _FLOAT / f"{name}.tflite")
+    print(f"{args.target}: {args.target.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
