@@ -26,8 +26,8 @@ __all__ = ["Decoder"]
 
 _TOKENS = ("tokens", "token_ids")
 _EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"
-# What stands in a mask where a token must not look; the shares of the type's range are LiteRT-LM's, so that sums
-# with it neither overflow nor differ from its own. Source: litert_compiled_model_executor_utils.cc, LiteRT-LM 0.18.
+# What stands in a mask where a token must not look: far enough from the type's limit that sums do not overflow,
+# and the same as in LiteRT-LM. Source: litert_compiled_model_executor_utils.cc, LiteRT-LM 0.18.
 _HIDDEN = {"float32": -0.7 * float(np.finfo(np.float32).max), "float16": -45824.0}
 
 
@@ -75,7 +75,7 @@ class Decoder:
 
     def __repr__(self) -> str:
         length = self._bound.stage.length if self._bound else 0
-        return f"<Decoder of {self._model.name}: {self.position} tokens in a cache of {length}, {self.capacity} at most>"
+        return f"<Decoder of {self._model.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
 
     def feed(self, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Run a part of the prompt through the model.
@@ -145,7 +145,8 @@ class Decoder:
         needed = self.position + count
         if needed > self.capacity:
             raise PromptTooLong(
-                f"{count} more tokens after {self.position} do not fit: {self._model.name} holds {self.capacity}.",
+                f"{count} more tokens after {self.position} do not fit.",
+                why=f"{self._model.name} holds {self.capacity}, the answer included.",
                 fix="Ask something shorter, or start a new conversation.",
             )
         if self._bound is None or self._bound.stage.length < needed:
@@ -173,9 +174,7 @@ class Decoder:
 class _Bound:
     """The caches of one length, and the runs that share them."""
 
-    def __init__(
-        self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array]
-    ) -> None:
+    def __init__(self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array]) -> None:
         self.stage = stage
         self.caches = caches
         self._model, self._names = model, names
@@ -187,8 +186,8 @@ class _Bound:
     def choose(self, left: int, position: int) -> tuple[Run, int]:
         """Return the run for the next tokens, and how many it takes.
 
-        The engine writes a chunk's rows at its position, those of a part that is not filled as well, and shifts
-        the chunk back where it would pass the end, over rows in use: so a chunk must fit as a whole.
+        The engine writes all rows of a chunk at its position, filled or not, and shifts the chunk back where it
+        would pass the end, over rows that are in use: so a chunk must fit as a whole.
         """
         fitting = [size for size in self.stage.prefills if position + size <= self.stage.length]
         for index, size in enumerate(fitting):
@@ -211,7 +210,7 @@ class _Bound:
             rows[row, : position + row + 1] = _seen(mask)
 
     def place_step(self, position: int) -> None:
-        """Tell the decode run where its token stands; from one step to the next that is one number of the mask."""
+        """Tell the decode run where its token stands: from step to step that is one number of the mask."""
         _one_of(self.decode, POSITIONS).reshape(-1)[:] = position
         mask = _one_of(self.decode, MASKS)
         row = mask.reshape(-1)
@@ -244,16 +243,14 @@ class _Feeder:
         if self._takes_embeddings and embedder is None:
             raise ModelError(f"{name} takes embeddings, and the bundle has no embedder for them.")
         if _PER_LAYER in decode.inputs and per_layer is None:
-            raise ModelError(
-                f"{name} takes embeddings for each layer, and the bundle has no embedder for them."
-            )
-        self._embedder = TokenEmbedder(embedder) if embedder and self._takes_embeddings else None
+            raise ModelError(f"{name} takes embeddings for each layer, and the bundle has no embedder for them.")
+        self._embedder = TokenEmbedder(embedder) if embedder else None
         self._per_layer = TokenEmbedder(per_layer) if per_layer and _PER_LAYER in decode.inputs else None
 
     def write(self, run: Run, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Write a chunk that fits; what it leaves of the input is zero."""
         pictured = isinstance(part, np.ndarray)
-        if not self._takes_embeddings:
+        if self._embedder is None or not self._takes_embeddings:
             if pictured:
                 raise ModelError(f"{self._name} takes tokens only, no frames.", fix="Ask without a frame.")
             row = _one_of(run, _TOKENS).reshape(-1)

@@ -1,8 +1,8 @@
 """Key-value caches: which tensors they are, which lengths a model offers, and the arrays themselves.
 
-A cache is one array, bound as input and as output, so the engine updates it in place: nothing is copied, and the
-tokens come out the same as with two. A step reads all of it, so a bundle may offer several lengths (signatures
-``prefill_N_cache_L`` and ``decode_cache_L``) to begin in the shortest and move up.
+A cache is one array, bound as input and as output, so the engine updates it in place: nothing is copied, and
+the tokens come out the same as with two. A step reads all of it, so a bundle may offer several lengths
+(signatures ``prefill_N_cache_L`` and ``decode_cache_L``) to begin in the shortest and move up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge_sdk.bundle import ExecutorMetadata
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime import Array, Model, Signature
 
-__all__ = ["CacheNames", "Stage", "new_caches", "read_stages", "move_rows"]
+__all__ = ["CacheNames", "Stage", "move_rows", "new_caches", "read_stages"]
 
 POSITIONS = ("input_pos", "positions")
 MASKS = ("mask", "attn_mask")
@@ -51,9 +51,7 @@ class Stage:
     prefills: Mapping[int, Signature]
 
 
-def read_stages(
-    model: Model, executor: ExecutorMetadata | None
-) -> tuple[tuple[Stage, ...], tuple[CacheNames, ...]]:
+def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[Stage, ...], tuple[CacheNames, ...]]:
     """Find the lengths that a model offers, shortest first, and the names of its caches.
 
     Raises
@@ -64,7 +62,7 @@ def read_stages(
     decodes = [
         item
         for name, item in model.signatures.items()
-        if name.startswith("decode") and "logits" in item.outputs
+        if "decode" in name and "logits" in item.outputs and tokens(item) == 1
     ]
     if not decodes:
         raise ModelError(
@@ -80,7 +78,7 @@ def read_stages(
         prefills = {
             tokens(item): item
             for name, item in model.signatures.items()
-            if name.startswith("prefill") and _cache_shapes(item, names, decoding=False) == shapes
+            if "prefill" in name and _cache_shapes(item, names, decoding=False) == shapes
         }
         by_length.setdefault(length, Stage(length, decode, dict(sorted(prefills.items(), reverse=True))))
     return tuple(by_length[length] for length in sorted(by_length)), names
@@ -119,9 +117,7 @@ def _length(decode: Signature, model: Model) -> int:
     for name in MASKS:
         if name in decode.inputs:
             return decode.inputs[name].shape[-1]
-    raise ModelError(
-        f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known."
-    )
+    raise ModelError(f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known.")
 
 
 def new_caches(model: Model, stage: Stage, names: tuple[CacheNames, ...]) -> list[Array]:
@@ -142,7 +138,7 @@ def new_caches(model: Model, stage: Stage, names: tuple[CacheNames, ...]) -> lis
 
 
 def move_rows(source: list[Array], target: list[Array], used: int) -> None:
-    """Copy the first `used` tokens from shorter caches to longer ones, along the axis in which they differ."""
+    """Copy the first `used` tokens from shorter caches to longer ones, along the axis where they differ."""
     for old, new in zip(source, target, strict=True):
         axis = next((axis for axis in range(old.ndim) if old.shape[axis] != new.shape[axis]), None)
         rows = tuple(slice(used) if at == axis else slice(None) for at in range(old.ndim))

@@ -44,9 +44,7 @@ class Sampler:
         seed: int | None = None,
     ) -> None:
         if not 0 <= temperature < float("inf"):
-            raise PromptError(
-                f"The temperature is {temperature}.", fix="Give a number from 0 (greedy) to about 2."
-            )
+            raise PromptError(f"The temperature is {temperature}.", fix="Give a number from 0 (greedy) to about 2.")
         if top_k is not None and top_k < 1:
             raise PromptError(f"top_k is {top_k}.", fix="Give at least 1, or leave it out.")
         if top_p is not None and not 0 < top_p <= 1:

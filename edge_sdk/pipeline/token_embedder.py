@@ -1,4 +1,4 @@
-"""Token embeddings from a section of their own, for bundles whose decoder takes embeddings instead of tokens."""
+"""Token embeddings from a section of their own, for decoders that take embeddings instead of tokens."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ class TokenEmbedder:
     def __init__(self, model: Model) -> None:
         signature = next(iter(model.signatures.values()))
         if len(signature.inputs) != 1 or len(signature.outputs) != 1:
-            raise ModelError(
-                f"{model.name} does not look like an embedder: it takes {', '.join(signature.inputs)}."
-            )
+            raise ModelError(f"{model.name} does not look like an embedder: it takes {', '.join(signature.inputs)}.")
         self._run = model.bind(signature.name)
         self._token = next(iter(self._run.inputs.values())).reshape(-1)
         self._row = next(iter(self._run.outputs.values())).reshape(-1)

@@ -7,8 +7,8 @@ import os
 
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
-from edge_sdk.runtime.litert import LiteRtModel
 from edge_sdk.runtime.interpreter import InterpreterModel
+from edge_sdk.runtime.litert import LiteRtModel
 from edge_sdk.runtime.model import Model
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.weight_cache import WeightCache
@@ -16,11 +16,7 @@ from edge_sdk.runtime.weight_cache import WeightCache
 __all__ = ["ENGINES", "open_model"]
 
 logger = logging.getLogger(__name__)
-# In the order in which "auto" tries them.
-ENGINES: dict[str, type[LiteRtModel] | type[InterpreterModel]] = {
-    "litert": LiteRtModel,
-    "interpreter": InterpreterModel,
-}
+ENGINES = ("litert", "interpreter")  # in the order in which "auto" tries them
 # Past four threads a step of a small decoder gains nothing on the boards' shared memory bus.
 _THREADS_MAX = 4
 
@@ -65,15 +61,11 @@ def open_model(
     region = Region.of(path, offset, size)
     description = region.describe()
     if engine != "auto":
-        return ENGINES[engine](region, description, threads, weight_cache)
-    return _first(region, description, threads, weight_cache)
-
-
-def _first(region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None) -> Model:
+        return _open(engine, region, description, threads, weight_cache)
     refused: EdgeError | None = None
-    for name, engine in ENGINES.items():
+    for name in ENGINES:
         try:
-            return engine(region, description, threads, weight_cache)
+            return _open(name, region, description, threads, weight_cache)
         except (MissingDependency, ModelError) as error:
             logger.info("%s does not take %s: %s", name, region.name, error.why or error.what)
             # A missing engine says less than one that looked at the model.
@@ -81,3 +73,11 @@ def _first(region: Region, description: TfliteModel, threads: int, weight_cache:
                 refused = error
     assert refused is not None
     raise refused
+
+
+def _open(
+    engine: str, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
+) -> Model:
+    if engine == "litert":
+        return LiteRtModel(region, description, threads, weight_cache)
+    return InterpreterModel(region, description, threads)

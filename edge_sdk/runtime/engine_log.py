@@ -1,6 +1,6 @@
 """What an engine prints to standard error while it loads a model, caught and handed on as log records.
 
-The engines have no other way to say why a model was refused, and greet every process with a line of their own.
+The engines have no other way to say why a model was refused, and greet every process with a line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(slots=True)
 class Caught:
-    """The engine's lines, filled when the block ends."""
+    """The engine's lines, added to whenever a block ends."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -35,20 +35,19 @@ class Caught:
 
 
 @contextmanager
-def caught() -> Iterator[Caught]:
+def caught(found: Caught) -> Iterator[None]:
     """Catch standard error for the length of a block; what others write meanwhile is handed on at its end."""
-    found = Caught()
     with _one_at_a_time:
         try:
             before = os.dup(_STDERR)
         except OSError:  # standard error is closed: nothing to catch, and nobody to read it
-            yield found
+            yield
             return
         catcher = os.memfd_create("engine-log")
         try:
             os.dup2(catcher, _STDERR)
             try:
-                yield found
+                yield
             finally:
                 os.dup2(before, _STDERR)
                 _sort(catcher, found)

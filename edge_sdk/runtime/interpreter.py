@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import MissingDependency, ModelError
-from edge_sdk.runtime.engine_log import caught
+from edge_sdk.runtime.engine_log import Caught, caught
 from edge_sdk.runtime.model import (
     DEFAULT_SIGNATURE,
     Array,
@@ -28,7 +27,6 @@ from edge_sdk.runtime.model import (
     numpy_type,
 )
 from edge_sdk.runtime.region import Region, custom_operators, refusal
-from edge_sdk.runtime.weight_cache import WeightCache
 
 __all__ = ["InterpreterModel"]
 
@@ -51,40 +49,33 @@ def _interpreter_class() -> Any:
 
 
 class InterpreterModel(Model):
-    """A model in the Interpreter; see `Model`. It cannot be stopped in the midst of a run, and has no weight cache."""
+    """A model in the Interpreter; see `Model`. A run cannot be stopped midway, and there is no weight cache."""
 
     engine = "interpreter"
 
-    def __init__(
-        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
-    ) -> None:
+    def __init__(self, region: Region, description: TfliteModel, threads: int) -> None:
         super().__init__(region.name)
         kind = _interpreter_class()
         # The tensors of each signature: graph, then input and output indices in the order of the names.
         self._indices: dict[str, tuple[int, list[int], list[int]]] = {}
-        with caught() as log:
-            failure = self._try_load(kind, region, description, threads)
-        if failure:
-            raise refusal(region.name, description, log.complaints() or str(failure)) from failure
-
-    def _try_load(
-        self, kind: Any, region: Region, description: TfliteModel, threads: int
-    ) -> Exception | None:
+        log = Caught()
         try:
-            self._interpreter = kind(**_source(region), num_threads=threads)
-            self._core = self._interpreter._interpreter  # the only way to graphs other than the first
-            found = self._interpreter.get_signature_list()
-            prepare = len(found) < 2 or bool(custom_operators(description))
-            self.signatures = MappingProxyType(
-                {name: self._read_signature(name, prepare) for name in found}
-                or {DEFAULT_SIGNATURE: self._default()}
-            )
+            with caught(log):
+                self._load(kind, region, description, threads)
         except (ValueError, RuntimeError) as error:
             if isinstance(error, ModelError):
                 raise
             self._release()
-            return error
-        return None
+            raise refusal(region.name, description, log.complaints() or str(error)) from error
+
+    def _load(self, kind: Any, region: Region, description: TfliteModel, threads: int) -> None:
+        self._interpreter = kind(**_source(region), num_threads=threads)
+        self._core = self._interpreter._interpreter  # the only way to graphs other than the first
+        found = self._interpreter.get_signature_list()
+        prepare = len(found) < 2 or bool(custom_operators(description))
+        self.signatures = MappingProxyType(
+            {name: self._read_signature(name, prepare) for name in found} or {DEFAULT_SIGNATURE: self._default()}
+        )
 
     def _default(self) -> Signature:
         self._core.AllocateTensors(0)
@@ -121,6 +112,11 @@ class InterpreterModel(Model):
         )
 
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
+        try:
+            with caught(Caught()):
+                self._core.AllocateTensors(self._indices[signature.name][0])
+        except RuntimeError as error:
+            raise ModelError(f"{self.name} cannot prepare {signature.name!r}.", why=str(error)) from error
         return _InterpreterRun(self, signature, inputs, outputs)
 
     def _release(self) -> None:
@@ -147,13 +143,13 @@ class _InterpreterRun(Run):
         outputs: dict[str, Array],
     ) -> None:
         super().__init__(model, signature, inputs, outputs)
-        self._core = model._core
+        self._owner = model
         self._graph, sources, targets = model._indices[signature.name]
         self._sources = list(zip(sources, inputs.values(), strict=True))
         self._targets = list(zip(targets, outputs.values(), strict=True))
 
     def _invoke(self) -> None:
-        core, graph = self._model._core, self._graph
+        core, graph = self._owner._core, self._graph
         try:
             core.AllocateTensors(graph)
             for index, array in self._sources:

@@ -8,12 +8,11 @@ import weakref
 from collections.abc import Mapping
 from ctypes import byref, c_int, c_void_p
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import ModelError
-from edge_sdk.runtime.engine_log import caught
+from edge_sdk.runtime.engine_log import Caught, caught
 from edge_sdk.runtime.litert_library import (
     CANCELLED,
     CPU,
@@ -60,42 +59,34 @@ class LiteRtModel(Model):
         super().__init__(region.name)
         self._lib = load_library()
         self._indices: dict[str, int] = {}
-        self._cancel_flag = ctypes.create_string_buffer(2)
+        self._cancel_flag = (ctypes.c_uint8 * 2)()  # read as a string that is empty or not
         self._handle = c_void_p()
         self._compiled = c_void_p()
-        self._cache_file: Path | None = None
-        with caught() as log:
-            failure = self._try_load(region, description, threads, weight_cache)
-        if weight_cache and self._cache_file and _CACHE_REFUSED in log.complaints():
-            weight_cache.discard(self._cache_file)
-        if failure:
-            raise refusal(region.name, description, log.complaints() or failure.why or "") from failure
-
-    def _try_load(
-        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
-    ) -> ModelError | None:
-        lib = self._lib
+        self._log = Caught()
         try:
-            descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                self._handle = lib.make(
-                    "CreateModelFromFd", lib.environment, descriptor, region.offset, region.size
-                )
-            finally:
-                os.close(descriptor)
-            if weight_cache:
-                self._cache_file = weight_cache.ready(
-                    region, lib.path, lambda part: self._pack(threads, part)
-                )
-            self._compiled = self._compile(threads, str(self._cache_file or _IN_MEMORY))
+            self._load(region, description, threads, weight_cache)
+        except ModelError as error:
+            said = self._log.complaints() or self._lib.error_messages(self._compiled) or error.why or ""
+            self._release()
+            raise refusal(region.name, description, said) from error
+
+    def _load(self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None) -> None:
+        lib, cache_file = self._lib, None
+        descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with caught(self._log):
+                self._handle = lib.make("CreateModelFromFd", lib.environment, descriptor, region.offset, region.size)
+        finally:
+            os.close(descriptor)
+        if weight_cache:
+            cache_file = weight_cache.ready(region, lib.path, lambda part: self._pack(threads, part))
+        with caught(self._log):
+            self._compiled = self._compile(threads, str(cache_file or _IN_MEMORY))
             flag = ctypes.addressof(self._cancel_flag)
             lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, lib.flag_is_set)
             self.signatures = self._read_signatures(prepare=bool(custom_operators(description)))
-        except ModelError as error:
-            error.why = lib.error_messages(self._compiled) or error.why
-            self._release()
-            return error
-        return None
+        if weight_cache and cache_file and _CACHE_REFUSED in self._log.complaints():
+            weight_cache.discard(cache_file)
 
     def _compile(self, threads: int, cache_file: str, errors: int = _ERRORS_KEPT) -> c_void_p:
         lib = self._lib
@@ -106,15 +97,13 @@ class LiteRtModel(Model):
                 ("xnnpack", f'num_threads = {threads}\nweight_cache_file_path = "{cache_file}"\n'),
                 (
                     "runtime_options_string",
-                    f"error_reporter_mode = {errors}\ncompress_quantization_zero_points = true\n",
+                    f"error_reporter_mode = {errors}\n",
                 ),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
             return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
         except ModelError:
-            if (
-                errors == _ERRORS_KEPT
-            ):  # kept where nobody can ask: once more, to have them printed and caught
+            if errors == _ERRORS_KEPT:  # kept where nobody can ask: once more, to have them printed and caught
                 self._compile(threads, _IN_MEMORY, _ERRORS_PRINTED)
             raise
         finally:
@@ -122,18 +111,17 @@ class LiteRtModel(Model):
 
     def _pack(self, threads: int, cache_file: str) -> None:
         """Have the engine pack the weights of all signatures into a new cache file."""
-        compiled = self._compile(threads, cache_file)
-        try:
-            for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
-                self._output_shapes(compiled, index)
-        finally:
-            self._lib.functions["DestroyCompiledModel"](compiled)
+        with caught(self._log):
+            compiled = self._compile(threads, cache_file)
+            try:
+                for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
+                    self._output_shapes(compiled, index)
+            finally:
+                self._lib.functions["DestroyCompiledModel"](compiled)
 
     def _output_shapes(self, compiled: c_void_p, index: int) -> list[tuple[int, ...]]:
         """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
-        count = self._lib.number(
-            "GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index)
-        )
+        count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
         layouts = (Layout * count)()
         self._lib.call("GetCompiledModelOutputTensorLayouts", compiled, index, count, layouts, True)
         return [layout.shape() for layout in layouts]
@@ -146,8 +134,7 @@ class LiteRtModel(Model):
             name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
             # The engine prepares a graph with 1 where the file leaves a dimension open (mostly the batch).
             inputs = [
-                replace(spec, shape=tuple(max(1, n) for n in spec.shape))
-                for spec in self._specs(handle, "Input")
+                replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")
             ]
             outputs = self._specs(handle, "Output")
             if prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
@@ -173,9 +160,7 @@ class LiteRtModel(Model):
                 found = PerTensor()
                 lib.call("GetPerTensorQuantization", tensor, byref(found))
                 quantization = Quantization(found.scale, found.zero_point)
-            dtype = numpy_type(
-                ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name
-            )
+            dtype = numpy_type(ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name)
             specs.append(TensorSpec(name, kind.layout.shape(), dtype, quantization))
         return specs
 
@@ -235,9 +220,7 @@ class _LiteRtRun(Run):
             if key not in buffers:
                 kind = ranked_type(spec.shape, spec.dtype.name)
                 make = self._lib.make
-                buffers[key] = make(
-                    "CreateTensorBufferFromHostMemory", byref(kind), address, spec.size_bytes, None
-                )
+                buffers[key] = make("CreateTensorBufferFromHostMemory", byref(kind), address, spec.size_bytes, None)
             handles.append(buffers[key])
         return handles
 

@@ -243,5 +243,5 @@ def load_library() -> LiteRt:
         raise MissingDependency(
             "The LiteRT engine does not run here.",
             why=str(error),
-            fix="Install ai-edge-litert 2.3 for this machine and Python: pip install 'ai-edge-litert>=2.3,<3'.",
+            fix="Install the build for this machine and Python: pip install 'ai-edge-litert>=2.3,<3'.",
         ) from error

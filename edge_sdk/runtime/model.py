@@ -1,4 +1,4 @@
-"""What every engine offers: a model with signatures, buffers that are numpy arrays, and runs bound to them."""
+"""What every engine offers: signatures, buffers that are numpy arrays, and runs bound to them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 
 def end_names(specs: Sequence[TensorSpec], end: str) -> Mapping[str, TensorSpec]:
-    """Key tensors by name; one without a name, or with another's, is called by its end and place (``input_1``)."""
+    """Key tensors by name; one without a name, or with another's, becomes its end and place (``input_1``)."""
     named: dict[str, TensorSpec] = {}
     for index, spec in enumerate(specs):
         name = spec.name if spec.name and spec.name not in named else f"{end}_{index}"
@@ -84,9 +84,7 @@ class Run(ABC):
         The bound arrays by name. Write into the inputs, call, read the outputs; nothing is copied.
     """
 
-    def __init__(
-        self, model: Model, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]
-    ) -> None:
+    def __init__(self, model: Model, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
         self.inputs: Mapping[str, Array] = MappingProxyType(inputs)
         self.outputs: Mapping[str, Array] = MappingProxyType(outputs)
         self.signature = signature
@@ -223,7 +221,7 @@ class Model(ABC):
             return self._bind(found, ready[0], ready[1])
 
     def cancel(self) -> None:
-        """Stop the run that goes on in another thread, which raises `Cancelled`; without effect where none does.
+        """Stop the run that goes on in another thread, which raises `Cancelled`; where none does, do nothing.
 
         An engine looks between operators; a graph that it compiled into one operator is finished first.
         """
@@ -252,9 +250,7 @@ class Model(ABC):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError(
-                f"{self.name} was closed.", fix="Open it again, or move the work into its `with` block."
-            )
+            raise ClosedError(f"{self.name} was closed.", fix="Open it again, or move the work into its `with` block.")
 
     def _arrays(
         self, signature: Signature, specs: Mapping[str, TensorSpec], given: Mapping[str, Array], side: str
@@ -271,11 +267,7 @@ class Model(ABC):
 
     def _check_array(self, spec: TensorSpec, array: Array, what: str) -> None:
         if not isinstance(array, np.ndarray) or array.shape != spec.shape or array.dtype != spec.dtype:
-            found = (
-                f"{list(array.shape)} {array.dtype}"
-                if isinstance(array, np.ndarray)
-                else type(array).__name__
-            )
+            found = f"{list(array.shape)} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             raise ShapeError(f"{what} takes {list(spec.shape)} {spec.dtype}; this is {found}.")
         whole = array.flags.c_contiguous and array.flags.writeable
         if not whole or array.ctypes.data % ALIGNMENT_BYTES:

@@ -14,10 +14,10 @@ from edge_sdk.errors import BundleError, ModelError
 
 __all__ = ["Region", "refusal"]
 
-# Operators that stand for a program of another chip, or for TensorFlow itself: name (or its beginning) -> what to do.
+# Operators that stand for a program of another chip, or for TensorFlow itself: how they begin -> what to do.
 _FOREIGN = {
-    "edgetpu-custom-op": "It was compiled for a Coral Edge TPU; use the file it was compiled from (without _edgetpu).",
-    "ethos-u": "It was compiled for an Arm Ethos-U by Vela; use the file it was compiled from (without _vela).",
+    "edgetpu-custom-op": "It was compiled for a Coral Edge TPU; use the file it was made from (without _edgetpu).",
+    "ethos-u": "It was compiled for an Arm Ethos-U by Vela; use the file it was made from (without _vela).",
     "Flex": "It was exported with TensorFlow operators; export it again with TFLite's built-in ones only.",
 }
 _WHY_MAX = 200  # some engines put everything they have to say on one line
@@ -82,9 +82,7 @@ class Region:
         page = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         try:
             with self.path.open("rb") as file:
-                pages = mmap.mmap(
-                    file.fileno(), self.offset - page + self.size, access=mmap.ACCESS_READ, offset=page
-                )
+                pages = mmap.mmap(file.fileno(), self.offset - page + self.size, access=mmap.ACCESS_READ, offset=page)
         except OSError as error:
             raise BundleError(f"{self.path} cannot be read.", why=error.strerror) from error
         # Unmapped with its last view: what is returned holds none, an error on its way up may.
@@ -116,16 +114,12 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
         why = f"It needs the operator {operator}, which this engine does not have."
         fixes = [fix for start, fix in _FOREIGN.items() if operator.startswith(start)]
         if missing or fixes:
-            return ModelError(
-                f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS
-            )
+            return ModelError(f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS)
     if "Variable tensors" in said:
         return ModelError(
             f"{name} does not run in LiteRT.",
             why="It keeps state between runs, in variable tensors.",
             fix="Open it with engine='interpreter', or leave the choice to engine='auto'.",
         )
-    why = said.splitlines()[0][:_WHY_MAX] if said else None
-    return ModelError(
-        f"{name} does not run here.", why=why, fix="Convert the model again with a current converter."
-    )
+    reason = said.splitlines()[0][:_WHY_MAX] if said else None
+    return ModelError(f"{name} does not run here.", why=reason, fix="Convert the model again with a current converter.")

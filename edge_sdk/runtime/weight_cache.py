@@ -1,7 +1,7 @@
 """Packed weights, kept in files between runs.
 
-An engine rearranges ("packs") weights for the processor it runs on. Kept in a file, they load in a tenth of the
-time and become pages that the kernel can drop and read again, instead of memory of the process.
+An engine rearranges ("packs") weights for the processor it runs on. Kept in a file, they load in a tenth of
+the time and become pages that the kernel can drop and read again, instead of memory of the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUFFIX, _UNFINISHED = ".weights", ".unfinished"
 _INDEX, _INDEX_MAX = "contents.json", 64
 _ABANDONED_S = 3600.0
 _TOUCH_S = 3600.0
-# XNNPACK's cache header: version (0 while it is being written), offset and size of the list at the end, stale flag.
+# XNNPACK's cache header: version (0 while it is written), offset and size of the list at the end, stale flag.
 # Source: tflite/delegates/xnnpack/weight_cache.h in github.com/google-ai-edge/LiteRT.
 _HEADER = struct.Struct("<QQQB")
 _CPU_KEYS = ("model name", "flags", "Features", "CPU implementer", "CPU variant", "CPU part", "isa", "uarch")
@@ -36,11 +36,11 @@ _CPU_KEYS = ("model name", "flags", "Features", "CPU implementer", "CPU variant"
 class WeightCache:
     """A folder of packed weights with a limit on its size.
 
-    A file is named after the model's content, the processor and the engine's build, so a changed model, a card
-    moved to another board or an upgrade never meet a wrong one. It is written beside its place, flushed and then
-    renamed: a file under its final name is whole, whatever happens to the power. Several processes may share the
-    folder. Where the cache cannot be used (a full disk, a read-only folder) models load without it, slower and
-    with more memory, and `problem` says why.
+    A file is named after the model's content, the processor and the engine's build, so a changed model, a
+    card moved to another board or an upgrade never meet a wrong one. It is written beside its place, flushed
+    and then renamed: a file under its final name is whole, whatever happens to the power. Several processes
+    may share the folder. Where the cache cannot be used (a full disk, a read-only folder) models load without
+    it, slower and with more memory, and `problem` says why.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class WeightCache:
     def ready(self, region: Region, library: Path, pack: Callable[[str], None]) -> Path | None:
         """Return the file with a model's packed weights, made by ``pack(path)`` where there is none.
 
-        The first call for a model reads all of it to know its content (0.1 to 0.5 s for 100 MB, a card's speed
-        permitting); packing reads it anyway, and later calls go by the file's size and times.
+        The first call for a model reads all of it to know its content: 0.1 to 0.5 s for 100 MB, if the card is
+        as fast. Packing reads it anyway, and later calls go by the file's size and times.
 
         Parameters
         ----------
@@ -114,9 +114,7 @@ class WeightCache:
         self._make_room(region.size, keep=target)
         space = os.statvfs(self.folder)
         if space.f_bavail * space.f_frsize < region.size:
-            raise OSError(
-                28, f"{space.f_bavail * space.f_frsize >> 20} MiB are free, about {region.size >> 20} needed"
-            )
+            raise OSError(28, f"{space.f_bavail * space.f_frsize >> 20} MiB are free, about {region.size >> 20} needed")
         part = self.folder / f"{target.stem}-{os.getpid()}-{time.monotonic_ns()}{_UNFINISHED}"
         try:
             pack(str(part))
@@ -157,7 +155,7 @@ class WeightCache:
         return found if isinstance(found, dict) else {}
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield when each file was last used, its size and its path; sweep up what a power cut left behind."""
+        """Yield when each file was last used, its size and path; sweep up what a power cut left behind."""
         with contextlib.suppress(OSError):
             for file in self.folder.iterdir():
                 with contextlib.suppress(OSError):  # another process may delete it meanwhile
@@ -198,7 +196,7 @@ class WeightCache:
 
 
 def is_whole(file: Path) -> bool:
-    """Say whether a cache file was written to its end; one that was cut off, or is something else, was not."""
+    """Say whether a cache file was written to its end; one cut off, or of another kind, was not."""
     try:
         with file.open("rb") as stream:
             version, at, size, stale = _HEADER.unpack(stream.read(_HEADER.size))
@@ -227,9 +225,7 @@ def _place(library: Path) -> str:
 def _processor() -> str:
     """Return what decides which packing the engine chooses: the instruction sets, and the cores."""
     lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    return "\n".join(
-        sorted({line for line in lines if line.split("\t")[0].split(":")[0].strip() in _CPU_KEYS})
-    )
+    return "\n".join(sorted({line for line in lines if line.split("\t")[0].split(":")[0].strip() in _CPU_KEYS}))
 
 
 def _flush(path: Path) -> None:
