@@ -15,7 +15,7 @@ _FLOATS = ("float32", "float16", "bfloat16")
 
 
 def quantization(model: TfliteModel) -> str:
-    """Say how a model is quantized, and how many of its tensors are.
+    """Say how a model is quantized, and how many of its tensors have 8 bits or fewer an element.
 
     Static means that what is computed is quantized too, dynamic that only weights are.
 
@@ -28,16 +28,15 @@ def quantization(model: TfliteModel) -> str:
     narrow = Counter({kind: weights[f"q{kind}"] + activations[f"q{kind}"] for kind in _NARROW})
     kind, count = narrow.most_common(1)[0]
     if not count:
-        floats = Counter({kind: weights[kind] or 0 for kind in _FLOATS}).most_common(1)[0]
-        return floats[0] if floats[1] else "float32"
+        return max(_FLOATS, key=lambda kind: weights[kind])
     computed = sum(activations[f"q{kind}"] for kind in (*_NARROW, "int16"))
     static = computed > sum(activations[kind] for kind in _FLOATS)
     wide = static and activations["qint16"] > computed / 2
     total = sum(weights.values()) + sum(activations.values())
-    quantized = sum(narrow.values())
+    plain = sum(weights[kind] + activations[kind] for kind in _NARROW)
     return (
         f"{kind} {'static' if static else 'dynamic'}"
-        f"{' with int16 activations' if wide else ''} ({quantized} of {total} tensors)"
+        f"{' with int16 activations' if wide else ''} ({sum(narrow.values()) + plain} of {total} tensors)"
     )
 
 

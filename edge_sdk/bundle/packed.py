@@ -69,6 +69,8 @@ def read_packed(metadata: memoryview, attachments: Mapping[str, bytes], name: st
         outputs = [tensor for graph in graphs for tensor in graph.tables(3)]
         mean, std = _normalization(inputs)
         label_file = _label_file(outputs)
+        if label_file and label_file not in attachments:
+            raise reader.damaged(f"It names the file {label_file!r}, which is not packed behind the model.")
         text = attachments.get(label_file, b"").decode("utf-8", "replace")
         return Packed(
             name=root.text(0),
