@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 # OpenCV would print what went wrong; here an error says it. Set once: it is one setting for all threads.
 # Who sets OPENCV_LOG_LEVEL keeps what was asked for.
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4, OpenCV 5.
+    _set_level(0)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 

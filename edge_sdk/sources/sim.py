@@ -69,9 +69,7 @@ class SimSource:
                 fix=f"There is: {', '.join(f'sim://{name}' for name in _SCENES)}.",
             )
         if not (self._rate_hz and all(self._size)):
-            raise CameraError(
-                f"sim://{target} needs a size and a rate above 0.", fix="Leave them out for 640x480."
-            )
+            raise CameraError(f"sim://{target} needs a size and a rate above 0.", fix="Leave them out for 640x480.")
         self.name = f"sim://{target}"
         self.interval_s = 1 / self._rate_hz
         self._photos = [read(path)[0] for path in sorted(_PHOTOS.glob(_SCENES[target]))]

@@ -113,16 +113,17 @@ class V4l2Source:
     interval_s = 0.0
 
     def __init__(self, target: str, options: Options) -> None:
-        self._wishes = (
-            (cv2.CAP_PROP_FOURCC, _fourcc(options.take("format", str, ""))),
-            (cv2.CAP_PROP_FRAME_WIDTH, options.take("width_px", int, 0)),
-            (cv2.CAP_PROP_FRAME_HEIGHT, options.take("height_px", int, 0)),
-            (cv2.CAP_PROP_FPS, options.take("rate_hz", float, 0.0)),
-        )
+        self._wishes = {
+            cv2.CAP_PROP_FOURCC: _fourcc(options.take("format", str, "")),
+            cv2.CAP_PROP_FRAME_WIDTH: options.take("width_px", int, 0),
+            cv2.CAP_PROP_FRAME_HEIGHT: options.take("height_px", int, 0),
+            cv2.CAP_PROP_FPS: options.take("rate_hz", float, 0.0),
+        }
         options.check()
         path = _first() if not target else f"/dev/video{target}" if target.isdecimal() else target
         self.name = _stable_name(Path(path))
         self._video: cv2.VideoCapture | None = None
+        self._size_px = (0, 0)
         self.reopen()
 
     def read(self, sequence: int) -> Frame | None:
@@ -131,7 +132,10 @@ class V4l2Source:
             time_s = time.monotonic()
             found, pixels = self._video.retrieve()
             if found:
-                return Frame(Frame.of(pixels).pixels, time_s, sequence, self.name)
+                if pixels.shape[0] == 1 and pixels.size == 3 * self._size_px[0] * self._size_px[1]:
+                    # OpenCV 4.11.0 hands BGR over as one long row (its issue 27166).
+                    pixels = pixels.reshape(self._size_px[1], self._size_px[0], 3)
+                return Frame(Frame.of(pixels, source=self.name).pixels, time_s, sequence, self.name)
         self.close()
         raise CameraError(f"The camera {self.name} stopped delivering.")
 
@@ -166,13 +170,16 @@ class V4l2Source:
             self._video = None
 
     def _wish(self, video: cv2.VideoCapture) -> None:
-        wishes = [(setting, value) for setting, value in self._wishes if value]
-        for setting, value in wishes:
+        wishes = {setting: value for setting, value in self._wishes.items() if value}
+        for setting, value in wishes.items():
             video.set(setting, value)
-        for setting, value in wishes:  # Only now: OpenCV sets the width together with the height.
+        for setting, value in wishes.items():  # Only now: OpenCV sets the width together with the height.
             got = video.get(setting)
             if got != value:
-                log.warning("The camera %s was asked for %g and gives %g", self.name, value, got)
+                asked, given = _shown(setting, value), _shown(setting, got)
+                log.warning("The camera %s was asked for %s and gives %s", self.name, asked, given)
+        width_px, height_px = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        self._size_px = (int(width_px), int(height_px))
 
 
 def _fourcc(letters: str) -> int:
@@ -181,6 +188,13 @@ def _fourcc(letters: str) -> int:
     if len(letters) != 4:
         raise CameraError(f"format={letters} is not understood.", fix="Four letters, such as MJPG or YUYV.")
     return int(cv2.VideoWriter.fourcc(*letters))
+
+
+def _shown(setting: int, value: float) -> str:
+    """Write a setting's value as people know it: formats by their letters."""
+    if setting == cv2.CAP_PROP_FOURCC:
+        return int(value).to_bytes(4, "little").decode("ascii", "replace")
+    return f"{value:g}"
 
 
 def _first() -> str:

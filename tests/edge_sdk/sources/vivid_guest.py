@@ -18,8 +18,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from edge_sdk.errors import CameraError
 from edge_sdk.runtime import open_model
 from edge_sdk.sources import Camera, open_camera
@@ -103,7 +101,6 @@ def capture_thirty(report: dict) -> None:
             "shapes": sorted({frame.pixels.shape for frame in frames}),
             "sequences": [frame.sequence for frame in frames],
             "sources": sorted({frame.source for frame in frames}),
-            "rate_hz": rate_hz(frames[1:]),
             "brightness": [float(frame.pixels.mean()) for frame in frames[:2]],
         }
 
@@ -111,46 +108,50 @@ def capture_thirty(report: dict) -> None:
 def other_size(report: dict) -> None:
     with open_camera(f"v4l2://{LINK}?width_px=320&height_px=180") as camera:
         report["size"] = camera.capture().pixels.shape
+    with open_camera(f"v4l2://{LINK}?format=YUYV&rate_hz=7") as camera:
+        report["format"] = camera.capture().pixels.shape
 
 
 def beside_inference(report: dict, model_path: str) -> None:
-    """Run a model without a pause and take the newest frame after each run."""
-    with open_camera("/dev/video0") as camera, open_model(model_path) as model:
-        signature = next(iter(model.signatures.values()))
-        inputs = {name: model.buffer(spec) for name, spec in signature.inputs.items()}
-        outputs = {name: model.buffer(spec) for name, spec in signature.outputs.items()}
-        run = model.bind(signature.name, inputs, outputs)
-        frames, busy_s, ages_s = [camera.capture()], 0.0, []
-        while frames[-1].sequence < 90:
+    """Take frames with nothing else to do and with a model that runs without a pause, in turns."""
+    with open_model(model_path) as model:
+        run = model.bind()
+        idle_hz, busy = [], []
+        for _ in range(3):
+            with open_camera("/dev/video0") as camera:
+                idle_hz.append(rate_hz(take(camera, 20)))
+            busy.append(_watch_while(run))
+    report["busy"] = {"idle_hz": idle_hz, "turns": busy}
+
+
+def _watch_while(run: Callable[[], object]) -> dict[str, float]:
+    with open_camera("/dev/video0") as camera:
+        frames, busy_s = [camera.capture()], 0.0
+        while frames[-1].sequence < 40:
             started_s = time.monotonic()
             for _ in range(4):
                 run()
             busy_s += time.monotonic() - started_s
             frames.append(camera.capture())
-            ages_s.append(time.monotonic() - frames[-1].time_s)
-        span_s = frames[-1].time_s - frames[0].time_s
-        report["busy"] = {
-            "rate_hz": (frames[-1].sequence - frames[0].sequence) / span_s,
-            "looked_at": len(frames),
-            "last": frames[-1].sequence,
-            "dropped": camera.dropped,
-            "busy_share": busy_s / span_s,
-            "age_s": float(np.median(ages_s)),
-        }
+        dropped, span_s = camera.dropped, frames[-1].time_s - frames[0].time_s
+    return {
+        "rate_hz": (frames[-1].sequence - frames[0].sequence) / span_s,
+        "looked_at": len(frames),
+        "last": frames[-1].sequence,
+        "dropped": dropped,
+        "busy_share": busy_s / span_s,
+    }
 
 
 def lost_frames(report: dict) -> None:
     with open_camera(0) as camera:
-        take(camera, 5)
         set_control("Percentage of Dropped Buffers", 60)
-        frames = take(camera, 30)
+        some = len(take(camera, 20))
+        set_control("Percentage of Dropped Buffers", 100)
+        while not (message := error_of(lambda: camera.capture(timeout_s=1.0))):
+            pass  # What was on its way still comes.
         set_control("Percentage of Dropped Buffers", 0)
-        gaps_s = np.diff([frame.time_s for frame in frames])
-        report["lost"] = {
-            "rate_hz": rate_hz(frames),
-            "longest_gap_s": float(gaps_s.max()),
-            "state": camera.state,
-        }
+        report["lost"] = {"some": some, "message": message, "after": len(take(camera, 5)), "state": camera.state}
 
 
 def frozen(report: dict) -> None:
