@@ -136,9 +136,7 @@ def test_other_things_are_refused_with_what_would_do(thing: object) -> None:
     assert isinstance(caught.value, EdgeError | ValueError)
 
 
-def test_a_path_a_string_and_the_bytes_of_a_file_give_the_same_pixels(
-    tmp_path: Path, picture: np.ndarray
-) -> None:
+def test_a_path_a_string_and_the_bytes_of_a_file_give_the_same_pixels(tmp_path: Path, picture: np.ndarray) -> None:
     path = tmp_path / "a picture, grün.png"
     path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
     for thing in (path, str(path), path.read_bytes()):

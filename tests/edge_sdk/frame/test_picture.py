@@ -39,9 +39,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 def claimed_png(width_px: int, height_px: int, *, bits: int = 8) -> bytes:
     """Give a PNG of under a hundred bytes that claims any size."""
     head = struct.pack(">IIBBBBB", width_px, height_px, bits, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,9 +91,7 @@ def test_no_truncation_or_flipped_bit_in_a_header_gets_past_the_errors(
 
 
 @pytest.mark.parametrize("text", [b"", b"GIF89a", b"%PDF-1.7", b"hello, world\n" * 10, b"\xff\xd8\xff"])
-def test_a_file_that_is_no_picture_says_what_it_starts_with_or_that_it_ends(
-    text: bytes, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_picture_says_what_it_starts_with_or_that_it_ends(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_bytes(text)
     with pytest.raises(FrameError, match=r"notes\.jpg (is not a picture|is cut short)"):
@@ -120,9 +116,7 @@ def test_a_file_without_permission_says_how_to_give_it(tmp_path: Path) -> None:
     assert "chmod" in (caught.value.fix or "")
 
 
-def test_a_refusal_of_the_system_says_how_to_give_permission(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_of_the_system_says_how_to_give_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -242,9 +236,7 @@ def test_tiff_headers_of_both_byte_orders_and_sizes_are_read(order: str, big: bo
     for tag, kind, count, value in tags:
         value = start + table_bytes if tag == 273 else value
         field = struct.pack(order + ("H" if kind == 3 else "I"), value)
-        body += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, count) + field.ljust(
-            8 if big else 4, b"\0"
-        )
+        body += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, count) + field.ljust(8 if big else 4, b"\0")
     body += bytes(8 if big else 4)
     frame = Frame.of(mark + head + body + bytes([40, 90]))
     assert frame.pixels[0, :, 0].tolist() == [40, 90]
