@@ -1,0 +1,57 @@
+"""The converted encoder and centre head, run by the project's own engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.bundle import open_bundle
+from edge_sdk.runtime import Model, open_model
+
+Floats = NDArray[np.float32]
+
+
+class Eyes:
+    """An encoder and a head that reads the encoder's features where they lie."""
+
+    def __init__(self, encoder: Model, head: Model) -> None:
+        self._look = encoder.bind()
+        (self._images,) = self._look.inputs.values()
+        (self._features,) = self._look.outputs.values()
+        (name,) = head.signature().inputs
+        self._mark = head.bind(inputs={name: self._features})
+
+    def features(self, images: Floats) -> Floats:
+        """Encode pictures ``(1, 288, 288, 3)``, 0 to 1; the array is overwritten by the next call."""
+        self._images[:] = images
+        self._look()
+        return self._features
+
+    def maps(self, pixels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Give copies of the scores ``(72, 72, 3)`` and sizes ``(72, 72, 2)`` of an RGB picture."""
+        self.features(pixels[None].astype(np.float32) / 255)
+        self._mark()
+        return self._mark.outputs["scores"][0].copy(), self._mark.outputs["sizes"][0].copy()
+
+
+@contextmanager
+def open_eyes(encoder: Path, head: Path) -> Iterator[Eyes]:
+    """Open two TensorFlow Lite files."""
+    with open_model(encoder) as first, open_model(head) as second:
+        yield Eyes(first, second)
+
+
+@contextmanager
+def open_bundle_eyes(path: Path) -> Iterator[Eyes]:
+    """Open the encoder and head of a bundle, in place."""
+    bundle = open_bundle(path)
+    places = [bundle.section(f"tf_lite_{part}") for part in ("vision_encoder", "aux")]
+    with (
+        open_model(path, offset=places[0].offset, size=places[0].size) as first,
+        open_model(path, offset=places[1].offset, size=places[1].size) as second,
+    ):
+        yield Eyes(first, second)
