@@ -9,13 +9,16 @@ Source: the TensorFlow Lite schema (field numbers, type and operator codes), as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_sdk.bundle.flatbuffer import FlatReader, Table
 from edge_sdk.bundle.operation import OPERATORS
+from edge_sdk.bundle.record import Integers, Records
 from edge_sdk.errors import BundleError
 
 __all__ = ["SignatureInfo", "SubgraphInfo", "TensorInfo", "TfliteModel", "read_tflite"]
@@ -23,32 +26,32 @@ __all__ = ["SignatureInfo", "SubgraphInfo", "TensorInfo", "TfliteModel", "read_t
 MAGIC = b"TFL3"  # the file identifier, four bytes behind the root offset
 _RANK_MAX = 8
 _ELEMENTS_MAX = 1 << 40
-# Type code -> (numpy's name of it, bits of one element); 0 bits where the size is not fixed.
-_TYPES: Mapping[int, tuple[str, int]] = {
-    0: ("float32", 32),
-    1: ("float16", 16),
-    2: ("int32", 32),
-    3: ("uint8", 8),
-    4: ("int64", 64),
-    5: ("string", 0),
-    6: ("bool", 8),
-    7: ("int16", 16),
-    8: ("complex64", 64),
-    9: ("int8", 8),
-    10: ("float64", 64),
-    11: ("complex128", 128),
-    12: ("uint64", 64),
-    13: ("resource", 0),
-    14: ("variant", 0),
-    15: ("uint32", 32),
-    16: ("uint16", 16),
-    17: ("int4", 4),
-    18: ("bfloat16", 16),
-    19: ("int2", 2),
-    20: ("uint4", 4),
-    21: ("float8_e4m3fn", 8),
-    22: ("float8_e5m2", 8),
-}
+# By type code: numpy's name of it, bits of one element; 0 bits where the size is not fixed.
+_TYPES = (
+    ("float32", 32),
+    ("float16", 16),
+    ("int32", 32),
+    ("uint8", 8),
+    ("int64", 64),
+    ("string", 0),
+    ("bool", 8),
+    ("int16", 16),
+    ("complex64", 64),
+    ("int8", 8),
+    ("float64", 64),
+    ("complex128", 128),
+    ("uint64", 64),
+    ("resource", 0),
+    ("variant", 0),
+    ("uint32", 32),
+    ("uint16", 16),
+    ("int4", 4),
+    ("bfloat16", 16),
+    ("int2", 2),
+    ("uint4", 4),
+    ("float8_e4m3fn", 8),
+    ("float8_e5m2", 8),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,50 +131,57 @@ def read_tflite(view: memoryview, name: str) -> TfliteModel:
         return _Walk(reader).model()
 
 
-@dataclass(slots=True)
-class _Tensor:
-    """What later checks need to know of a tensor; its name is read only where someone asks."""
-
-    table: Table
-    shape: tuple[int, ...]
-    dtype: str
-
-
 class _Walk:
-    """One pass over a model."""
+    """One pass over a model: the many records in columns, the few one by one."""
 
     def __init__(self, reader: FlatReader) -> None:
         self._reader = reader
         self._root = reader.root()
-        self._buffers = [self._buffer(buffer) for buffer in self._root.tables(4)]
-        self._externals = self._root.count(9)
+        self._buffer_at, self._buffer_bytes = self._buffers()
         self._operators = [self._operator(code) for code in self._root.tables(1)]
+        self._graphs = list(self._root.tables(2))
+        self._places: list[Integers] = []
 
     def model(self) -> TfliteModel:
         version = self._root.integer(0, "u32")
         if version != 3:
             raise self._reader.damaged(f"It says it is version {version} of the TFLite schema; 3 is known.")
-        walked = [self._subgraph(graph) for graph in self._root.tables(2)]
-        if not walked:
+        if not self._graphs:
             raise self._reader.damaged("It holds no graph.")
-        signatures = [self._signature(item, [tensors for _, tensors in walked]) for item in self._root.tables(7)]
+        tensors, counts = Records.of(self._reader, self._graphs, 0)
+        self._places = np.split(tensors.places, np.cumsum(counts)[:-1])
+        weights, activations = self._tensors(tensors, np.repeat(np.arange(len(counts)), counts))
+        operators = self._check_operators(counts)
+        signatures = [self._signature(item) for item in self._root.tables(7)]
         return TfliteModel(
             description=self._root.text(3),
-            subgraphs=tuple(graph for graph, _ in walked),
+            subgraphs=tuple(
+                SubgraphInfo(
+                    name=graph.text(4),
+                    inputs=self._ends(graph, 1, place),
+                    outputs=self._ends(graph, 2, place),
+                    operators=MappingProxyType(operators[place]),
+                    weights=MappingProxyType(weights[place]),
+                    activations=MappingProxyType(activations[place]),
+                )
+                for place, graph in enumerate(self._graphs)
+            ),
             signatures=MappingProxyType({item.name: item for item in signatures}),
             metadata=MappingProxyType(dict(self._metadata(item) for item in self._root.tables(6))),
         )
 
-    def _buffer(self, table: Table) -> memoryview:
-        """Return a buffer's bytes; models above 2 GB keep them behind the tables."""
-        start, size = table.integer(1, "u64"), table.integer(2, "u64")
-        if start <= 1:  # 1 is written as "none"
-            return table.data(0)
-        if start + size > self._reader.size:
-            raise self._reader.damaged(
-                f"Weights at byte {start} end {start + size - self._reader.size} bytes behind it."
-            )
-        return self._reader.view[start : start + size]
+    def _buffers(self) -> tuple[Integers, Integers]:
+        """Return where the bytes of each buffer begin and how many they are."""
+        records, _ = Records.of(self._reader, [self._root], 4)
+        inside = records.targets(0)
+        inside_bytes = records.counts(inside, 1)
+        # Models above 2 GB keep their weights behind the tables; 1 is written as "none".
+        start, size = records.integers(1, "u64"), records.integers(2, "u64")
+        outside = (start > 1) | (start < 0)
+        wrong = outside & ((start < 0) | (size < 0) | (start > self._reader.size - size))
+        if wrong.any():
+            raise self._reader.damaged(f"The weights of buffer {int(wrong.argmax())} lie outside the data.")
+        return np.where(outside, start, inside + 4), np.where(outside, size, inside_bytes)
 
     def _operator(self, table: Table) -> str:
         # Codes above 127 came later, in a field of their own; the larger of the two counts.
@@ -180,85 +190,112 @@ class _Walk:
             raise self._reader.damaged(f"It uses operator {code}; {len(OPERATORS) - 1} is the last one known.")
         return table.text(1) if OPERATORS[code] == "CUSTOM" else OPERATORS[code]
 
-    def _subgraph(self, table: Table) -> tuple[SubgraphInfo, list[_Tensor]]:
-        weights: Counter[str] = Counter()
-        activations: Counter[str] = Counter()
-        tensors = []
-        for item in table.tables(0):
-            tensor, constant = self._tensor(item)
-            kind = self._quantized(item) + tensor.dtype
-            (weights if constant else activations)[kind] += 1
-            tensors.append(tensor)
-        operators = Counter(self._check_operator(item, len(tensors)) for item in table.tables(3))
-        graph = SubgraphInfo(
-            name=table.text(4),
-            inputs=tuple(self._info(tensors, index) for index in table.integers(1, len(tensors))),
-            outputs=tuple(self._info(tensors, index) for index in table.integers(2, len(tensors))),
-            operators=MappingProxyType(operators),
-            weights=MappingProxyType(weights),
-            activations=MappingProxyType(activations),
-        )
-        return graph, tensors
-
-    def _tensor(self, table: Table) -> tuple[_Tensor, bool]:
-        """Return a tensor, and whether the file holds its values."""
-        code = table.integer(1, "i8")
-        if code not in _TYPES:
-            raise self._reader.damaged(f"A tensor is of type {code}, which is not known.")
-        dtype, bits = _TYPES[code]
-        shape = table.integers(0, _RANK_MAX)
-        elements = prod(shape)
-        if min(shape, default=0) < 0 or elements > _ELEMENTS_MAX:
-            raise self._reader.damaged(f"A tensor has the shape {list(shape)}.")
-        external, index = table.integer(10, "u32"), table.integer(2, "u32")
-        if index >= max(len(self._buffers), 1) or external > self._externals:
-            raise self._reader.damaged(f"A tensor wants buffer {index} of {len(self._buffers)}.")
-        found_bytes = len(self._buffers[index]) if self._buffers else 0
-        needed_bytes = (elements * bits + 7) // 8
-        if 0 < found_bytes < needed_bytes and not table.place(6):  # a sparse tensor may hold less
+    def _tensors(self, records: Records, graph: Integers) -> tuple[list[Counter[str]], list[Counter[str]]]:
+        """Check all tensors; return how many of each type are weights and activations, graph by graph."""
+        codes = records.integers(1, "i8")
+        if len(codes) and not 0 <= codes.min() <= codes.max() < len(_TYPES):
+            raise self._reader.damaged("A tensor is of a type that is not known.")
+        buffers, externals = records.integers(2, "u32"), records.integers(10, "u32")
+        known = max(len(self._buffer_bytes), 1)
+        if len(codes) and (buffers.max() >= known or externals.max() > self._root.count(9)):
+            raise self._reader.damaged(f"A tensor wants buffer {int(buffers.max())} of {known}.")
+        found_bytes = self._buffer_bytes[buffers] if len(self._buffer_bytes) else np.zeros_like(buffers)
+        bits = np.array([bits for _, bits in _TYPES])[codes]
+        needed_bytes = np.ceil(self._elements(records) * bits / 8)
+        # A sparse tensor (field 6) may hold less than its shape asks for.
+        short = (found_bytes > 0) & (found_bytes < needed_bytes) & (records.targets(6) == 0)
+        if short.any():
+            worst = int(short.argmax())
             raise self._reader.damaged(
-                f"A tensor of {list(shape)} {dtype} needs {needed_bytes} bytes; its buffer has {found_bytes}."
+                f"A tensor needs {needed_bytes[worst]:.0f} bytes; its buffer has {found_bytes[worst]}."
             )
-        return _Tensor(table, shape, dtype), bool(found_bytes or external)
+        constant = (found_bytes > 0) | (externals > 0)
+        kinds = 2 * codes + self._quantized(records)
+        names = [prefix + name for name, _ in _TYPES for prefix in ("", "q")]
+        weights = _tally(graph[constant], kinds[constant], names, len(self._graphs))
+        return weights, _tally(graph[~constant], kinds[~constant], names, len(self._graphs))
 
-    def _quantized(self, table: Table) -> str:
-        quantization = table.table(4)
-        return "q" if quantization and (quantization.count(2) or quantization.integer(4, "u8")) else ""
+    def _elements(self, records: Records) -> NDArray[np.float64]:
+        """Return how many elements each tensor has, as its shape says."""
+        shapes = records.targets(0)
+        ranks = records.counts(shapes, 4)
+        elements = np.ones(len(ranks))
+        for axis in range(int(ranks.max(initial=0))):
+            if axis >= _RANK_MAX:
+                raise self._reader.damaged(f"A tensor has {int(ranks.max())} axes; {_RANK_MAX} are the most.")
+            there = ranks > axis
+            sides = records.number(shapes[there], axis)
+            elements[there] *= sides
+            if len(sides) and sides.min() < 0:
+                raise self._reader.damaged(f"A tensor has the side {int(sides.min())}.")
+        if elements.max(initial=0) > _ELEMENTS_MAX:
+            raise self._reader.damaged(f"A tensor has {elements.max():.0f} elements.")
+        return elements
 
-    def _check_operator(self, table: Table, tensors: int) -> str:
-        index = table.integer(0, "u32")
-        if index >= len(self._operators):
-            raise self._reader.damaged(f"It uses operator entry {index} of {len(self._operators)}.")
-        for number, floor in ((1, -1), (2, -1), (8, -1)):  # -1 stands for an operand that is left out
-            operands = table.integers(number, tensors + 64)
-            if operands and not (floor <= min(operands) and max(operands) < tensors):
-                raise self._reader.damaged(f"An operator uses tensors {list(operands)[:8]} of {tensors}.")
-        return self._operators[index]
+    def _quantized(self, records: Records) -> NDArray[np.bool_]:
+        """Say of each tensor whether it has quantization parameters."""
+        at = records.targets(4)
+        parameters = Records(self._reader, at[at > 0])
+        scales = parameters.counts(parameters.targets(2), 4)
+        found = np.zeros(len(at), np.bool_)
+        found[at > 0] = (scales > 0) | (parameters.integers(4, "u8") > 0)
+        return found
 
-    def _info(self, tensors: list[_Tensor], index: int) -> TensorInfo:
-        if not 0 <= index < len(tensors):
-            raise self._reader.damaged(f"An input or output is tensor {index} of {len(tensors)}.")
-        tensor = tensors[index]
-        signature = tensor.table.integers(7, _RANK_MAX)
+    def _check_operators(self, tensors: Integers) -> list[Counter[str]]:
+        """Check what all operators work on; return how often each occurs, graph by graph."""
+        records, counts = Records.of(self._reader, self._graphs, 3)
+        graph = np.repeat(np.arange(len(counts)), counts)
+        codes = records.integers(0, "u32")
+        if codes.max(initial=-1) >= len(self._operators):
+            raise self._reader.damaged(f"It uses operator {int(codes.max())} of {len(self._operators)}.")
+        for number in (1, 2, 8):  # inputs, outputs, intermediates; -1 stands for one that is left out
+            lists = records.targets(number)
+            sizes = records.counts(lists, 4)
+            operands = records.numbers(lists, sizes)
+            wrong = (operands < -1) | (operands >= np.repeat(tensors[graph], sizes))
+            if wrong.any():
+                raise self._reader.damaged(f"An operator uses tensor {int(operands[wrong.argmax()])}.")
+        return _tally(graph, codes, self._operators, len(self._graphs))
+
+    def _ends(self, graph: Table, field: int, place: int) -> tuple[TensorInfo, ...]:
+        return tuple(self._info(place, index) for index in graph.integers(field, len(self._places[place])))
+
+    def _info(self, graph: int, index: int) -> TensorInfo:
+        places = self._places[graph]
+        if not 0 <= index < len(places):
+            raise self._reader.damaged(f"An input or output is tensor {index} of {len(places)}.")
+        table = self._reader.table(int(places[index]))
+        shape = table.integers(7, _RANK_MAX) or table.integers(0, _RANK_MAX)
         scale = zero_point = None
-        quantization = tensor.table.table(4)
+        quantization = table.table(4)
         if quantization and quantization.count(2) == 1:
             scale = float(quantization.first(2, "f32"))
             zero_point = int(quantization.first(3, "i64"))
-        return TensorInfo(tensor.table.text(3), signature or tensor.shape, tensor.dtype, scale, zero_point)
+        return TensorInfo(table.text(3), shape, _TYPES[table.integer(1, "i8")][0], scale, zero_point)
 
-    def _signature(self, table: Table, tensors: list[list[_Tensor]]) -> SignatureInfo:
-        index = table.integer(4, "u32")
-        if index >= len(tensors):
-            raise self._reader.damaged(f"A signature calls graph {index} of {len(tensors)}.")
-        ends = [
-            {item.text(0): self._info(tensors[index], item.integer(1, "u32")) for item in table.tables(number)}
+    def _signature(self, table: Table) -> SignatureInfo:
+        graph = table.integer(4, "u32")
+        if graph >= len(self._graphs):
+            raise self._reader.damaged(f"A signature calls graph {graph} of {len(self._graphs)}.")
+        inputs, outputs = (
+            {item.text(0): self._info(graph, item.integer(1, "u32")) for item in table.tables(number)}
             for number in (0, 1)
-        ]
-        return SignatureInfo(table.text(2), index, MappingProxyType(ends[0]), MappingProxyType(ends[1]))
+        )
+        return SignatureInfo(table.text(2), graph, MappingProxyType(inputs), MappingProxyType(outputs))
 
     def _metadata(self, table: Table) -> tuple[str, memoryview]:
         index = table.integer(1, "u32")
-        if index >= len(self._buffers):
-            raise self._reader.damaged(f"Its metadata lie in buffer {index} of {len(self._buffers)}.")
-        return table.text(0), self._buffers[index]
+        if index >= len(self._buffer_bytes):
+            raise self._reader.damaged(f"Its metadata lie in buffer {index} of {len(self._buffer_bytes)}.")
+        start, size = int(self._buffer_at[index]), int(self._buffer_bytes[index])
+        return table.text(0), self._reader.view[start : start + size]
+
+
+def _tally(graph: Integers, kinds: Integers, names: Sequence[str], graphs: int) -> list[Counter[str]]:
+    """Return how often each kind occurs in each graph, by name."""
+    found = [Counter[str]() for _ in range(graphs)]
+    pairs, counts = np.unique(graph * len(names) + kinds, return_counts=True)
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        place, kind = divmod(pair, len(names))
+        found[place][names[kind]] += count
+    return found
