@@ -175,10 +175,9 @@ class Conversation:
         if turn.fresh:
             self._decoder.reset()
         self._said = ""  # until the turn is over, what the cache holds has no text
-        for part in [*rest, last[:-1]]:
-            self._check(state)
-            if len(part):
-                self._decoder.feed(part)
+        self._check(state)
+        self._decoder.feed(*rest, last[:-1])
+        self._check(state)
         logits = self._decoder.step(int(last[-1]))
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
         return turn.sampler.pick(logits)

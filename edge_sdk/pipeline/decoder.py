@@ -77,12 +77,12 @@ class Decoder:
         length = self._bound.stage.length if self._bound else 0
         return f"<Decoder of {self._model.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
 
-    def feed(self, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
-        """Run a part of the prompt through the model.
+    def feed(self, *parts: Sequence[int] | npt.NDArray[np.float32]) -> None:
+        """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.
 
         Parameters
         ----------
-        part : sequence of int, or ndarray
+        parts : sequence of int, or ndarray
             Token numbers, or embeddings: ``(T, E) float32``.
 
         Raises
@@ -92,12 +92,13 @@ class Decoder:
         Cancelled
             `cancel` was called meanwhile; `position` says what was kept.
         """
-        bound = self._prepare(len(part))
+        prompt: list[int | npt.NDArray[np.float32]] = [item for part in parts for item in part]
+        bound = self._prepare(len(prompt))
         done = 0
-        while done < len(part):
+        while done < len(prompt):
             self._pause()
-            run, room = bound.choose(len(part) - done, self.position)
-            chunk = part[done : done + room]
+            run, room = bound.choose(len(prompt) - done, self.position)
+            chunk = prompt[done : done + room]
             self._feeder.write(run, chunk)
             bound.place(run, self.position, len(chunk))
             self._call(run)
@@ -114,7 +115,7 @@ class Decoder:
         """
         bound = self._prepare(1)
         self._pause()
-        self._feeder.write(bound.decode, (token,))
+        self._feeder.write(bound.decode, [token])
         bound.place_step(self.position)
         self._call(bound.decode)
         self.position += 1
@@ -247,29 +248,29 @@ class _Feeder:
         self._embedder = TokenEmbedder(embedder) if embedder else None
         self._per_layer = TokenEmbedder(per_layer) if per_layer and _PER_LAYER in decode.inputs else None
 
-    def write(self, run: Run, part: Sequence[int] | npt.NDArray[np.float32]) -> None:
-        """Write a chunk that fits; what it leaves of the input is zero."""
-        pictured = isinstance(part, np.ndarray)
+    def write(self, run: Run, chunk: list[int | npt.NDArray[np.float32]]) -> None:
+        """Write a chunk that fits, each item a token or the embedding of one; the rest of the input is zero."""
         if self._embedder is None or not self._takes_embeddings:
-            if pictured:
+            if any(isinstance(item, np.ndarray) for item in chunk):
                 raise ModelError(f"{self._name} takes tokens only, no frames.", fix="Ask without a frame.")
             row = _one_of(run, _TOKENS).reshape(-1)
-            row[: len(part)] = part
-            row[len(part) :] = 0
+            row[: len(chunk)] = chunk
+            row[len(chunk) :] = 0
             return
         inputs = run.inputs[_EMBEDDINGS]
         rows = inputs.reshape(-1, inputs.shape[-1])
-        rows[len(part) :] = 0
-        if isinstance(part, np.ndarray):
-            rows[: len(part)] = part
-        else:
-            for token, row in zip(part, rows, strict=False):
-                self._embedder.look_up(token, row)
+        rows[len(chunk) :] = 0
+        for item, row in zip(chunk, rows, strict=False):
+            if isinstance(item, np.ndarray):
+                row[:] = item
+            else:
+                self._embedder.look_up(item, row)
         if self._per_layer is not None:
-            layers = run.inputs[_PER_LAYER]
-            for index, row in enumerate(layers.reshape(tokens(run.signature), -1)):
+            layers = run.inputs[_PER_LAYER].reshape(tokens(run.signature), -1)
+            for index, row in enumerate(layers):
                 # What is no text counts as token 0 here, as in LiteRT-LM.
-                self._per_layer.look_up(0 if pictured or index >= len(part) else int(part[index]), row)
+                item = chunk[index] if index < len(chunk) else 0
+                self._per_layer.look_up(0 if isinstance(item, np.ndarray) else item, row)
 
 
 def _one_of(run: Run, names: tuple[str, ...]) -> Array:
