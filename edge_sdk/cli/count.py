@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 
 from edge_sdk.cli.option import bundle_option, engine_options
-from edge_sdk.errors import EdgeError, FrameError
+from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Count, VisionLanguageModel, load
 from edge_sdk.pipeline.overlay import draw
@@ -54,32 +55,50 @@ def count(
       edge count a.jpg b.jpg --json --overlay marked/
     """
     pictures = list(_pictures(paths))
-    failed = 0
+    if overlay is not None:
+        overlay.mkdir(parents=True, exist_ok=True)
     with load(bundle, engine=engine, threads=threads) as model, _progress(len(pictures)) as progress:
-        writer = _WRITERS[form](model.labels)
-        for picture in pictures:
-            try:
-                result = _count_one(model, picture, overlay)
-            except EdgeError as error:
-                failed += 1
-                click.echo(f"edge: {error}", err=True)
-            else:
-                writer.write(result)
-            if progress is not None:
-                progress.update(1)
-        writer.close()
+        failed = _count_all(model, pictures, form, overlay, progress)
     if failed:
         click.echo(f"edge: {failed} of {len(pictures)} pictures could not be counted.", err=True)
         sys.exit(1)
+
+
+def _count_all(
+    model: VisionLanguageModel, pictures: list[Path], form: str | None, overlay: Path | None, progress: Any
+) -> int:
+    """Count, write and mark; give the number of pictures that could not be read."""
+    failed = 0
+    writer = _WRITERS[form](model.labels)
+    for picture, marked in zip(pictures, _overlays(pictures, overlay), strict=True):
+        try:
+            result = _count_one(model, picture, marked)
+        except FrameError as error:
+            failed += 1
+            click.echo(f"edge: {error}", err=True)
+        else:
+            writer.write(result)
+        if progress is not None:
+            progress.update(1)
+    writer.close()
+    return failed
 
 
 def _count_one(model: VisionLanguageModel, picture: Path, overlay: Path | None) -> Count:
     frame = Frame.open(picture)
     result = model.count(frame)
     if overlay is not None:
-        overlay.mkdir(parents=True, exist_ok=True)
-        draw(frame, result).save(overlay / f"{picture.stem}.png")
+        draw(frame, result).save(overlay)
     return result
+
+
+def _overlays(pictures: list[Path], folder: Path | None) -> Iterator[Path | None]:
+    """Give each picture a file of its own to be marked in: folders may hold pictures of the same name."""
+    used: Counter[str] = Counter()
+    for picture in pictures:
+        used[picture.stem] += 1
+        number = f"-{used[picture.stem]}" if used[picture.stem] > 1 else ""
+        yield folder / f"{picture.stem}{number}.png" if folder else None
 
 
 def _pictures(paths: tuple[str, ...]) -> Iterator[Path]:
@@ -94,7 +113,7 @@ def _pictures(paths: tuple[str, ...]) -> Iterator[Path]:
         yield from inside
 
 
-def _progress(total: int):  # type: ignore[no-untyped-def]  # click's progress bar has no public type
+def _progress(total: int) -> Any:  # click's progress bar has no public type
     if total < 2 or not sys.stderr.isatty():
         return nullcontext(None)
     return click.progressbar(length=total, label="Counting", file=sys.stderr)

@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from edge_sdk import __version__
-from edge_sdk.errors import EdgeError
+from edge_sdk.errors import EdgeError, StorageError
 
 __all__ = ["edge", "main"]
 
@@ -74,6 +74,10 @@ def main(arguments: list[str] | None = None) -> None:
         status = 128 + signal.SIGPIPE
     except EdgeError as error:
         _explain(error, debug="--debug" in arguments)
+        status = 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _explain(StorageError(f"{where}{error.strerror or error}."), debug="--debug" in arguments)
         status = 1
     sys.exit(status or 0)
 
