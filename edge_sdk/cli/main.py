@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         status = edge.main(arguments, prog_name="edge", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:
@@ -69,17 +70,23 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("\nStopped.", err=True)
         status = 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: nothing is wrong. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone, as `head` does: nothing is wrong.
+        _give_up_output()
         status = 128 + signal.SIGPIPE
     except EdgeError as error:
         _explain(error, debug="--debug" in arguments)
         status = 1
     except OSError as error:
+        _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
         _explain(StorageError(f"{where}{error.strerror or error}."), debug="--debug" in arguments)
         status = 1
     sys.exit(status or 0)
+
+
+def _give_up_output() -> None:
+    """Let go of what could not be written: Python would try again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: EdgeError, *, debug: bool) -> None:
