@@ -43,8 +43,9 @@ def collect_patches(pictures: list[Picture]) -> list[Patch]:
     return patches
 
 
-def _window(picture: Picture, span: NDArray[np.float64], size: tuple[int, int],
-            rng: np.random.Generator) -> tuple[Pixels, Boxes]:
+def _window(
+    picture: Picture, span: NDArray[np.float64], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Pixels, Boxes]:
     """Cut a random window of ``span`` (fractions w, h), resized to ``size`` px, turned at random."""
     side = picture.pixels.shape[0]
     start = rng.random(2) * (1 - span)
@@ -109,7 +110,7 @@ def view(pictures: list[Picture], first: Picture, rng: np.random.Generator) -> t
         picture = first if part == 0 else pictures[int(rng.integers(len(pictures)))]
         span = np.minimum(stretch * size / SIDE_PX / scale, 1.0)
         pixels, boxes = _window(picture, span, (int(size[0]), int(size[1])), rng)
-        canvas[low[1]:high[1], low[0]:high[0]] = pixels
+        canvas[low[1] : high[1], low[0] : high[0]] = pixels
         for rows, out in zip(_clip(boxes), (kept, slivers), strict=True):
             rows[:, [1, 3]] = (rows[:, [1, 3]] * size[0] + low[0]) / SIDE_PX
             rows[:, [2, 4]] = (rows[:, [2, 4]] * size[1] + low[1]) / SIDE_PX
@@ -135,7 +136,7 @@ def paste_platelets(pixels: Pixels, boxes: Boxes, patches: list[Patch], rng: np.
             box = np.array([x + rim[0], y + rim[1], x + width - rim[0], y + height - rim[1]]) / SIDE_PX
             over = np.minimum(boxes[:, 3:5], box[2:]) - np.maximum(boxes[:, 1:3], box[:2])
             if len(boxes) == 0 or not (over > 0.15 * (box[2:] - box[:2])).all(axis=1).any():
-                _multiply(pixels[y:y + height, x:x + width], ratio)
+                _multiply(pixels[y : y + height, x : x + width], ratio)
                 boxes = np.vstack([boxes, np.float32([_PLATELET, *box])])
                 break
     return boxes

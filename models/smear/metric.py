@@ -80,3 +80,25 @@ def overall_f1(tables: Sequence[Counts]) -> float:
     """Return F1 over the cells of all classes together."""
     right, found, true = (int(n) for n in np.stack(tables).sum(axis=(0, 1)))
     return 2 * right / max(1, found + true)
+
+
+def intervals(tables: Sequence[Counts], draws: int = 1000, seed: int = 5) -> dict[str, dict[str, list[float]] | None]:
+    """Give the 95 % interval of each score, by drawing pictures anew with replacement.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    """
+    stack = np.stack(tables)
+    rng = np.random.default_rng(seed)
+    rounds = [score(list(stack[rng.integers(len(stack), size=len(stack))])) for _ in range(draws)]
+    spans: dict[str, dict[str, list[float]] | None] = {}
+    for name, plain in score(tables).items():
+        known = [figures for figures in (drawn[name] for drawn in rounds) if figures is not None]
+        spans[name] = (
+            None
+            if plain is None
+            else {
+                key: [float(v) for v in np.percentile([figures[key] for figures in known], [2.5, 97.5])]
+                for key in plain
+            }
+        )
+    return spans

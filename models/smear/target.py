@@ -48,7 +48,7 @@ def draw_targets(boxes: Boxes, slivers: Boxes) -> Sample:
         across = np.exp(-0.5 * ((steps - column) / spread[0]) ** 2)
         down = np.exp(-0.5 * ((steps - line) / spread[1]) ** 2)
         np.maximum(heat[kind], down[:, None] * across[None], out=heat[kind])
-        near = np.s_[max(line - 1, 0):line + 2, max(column - 1, 0):column + 2]
+        near = np.s_[max(line - 1, 0) : line + 2, max(column - 1, 0) : column + 2]
         size[0][near], size[1][near], sized[near] = side[0], side[1], 1
         judged[line, column] = 1
         x0, y0, x1, y1 = np.round(row[1:] * GRID).astype(int)

@@ -72,7 +72,6 @@ class Encoder(nn.Module):
         return cast(Tensor, self.merge(self.clamp(eighth + high)))
 
 
-
 class Head(nn.Module):
     """Turn features into centre and size logits ``(n, 5, 72, 72)``.
 
