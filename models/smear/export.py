@@ -21,7 +21,7 @@ import export_vision
 import question as q
 import torch
 from data import SIDE_PX, default_data
-from engine import VisionFiles
+from eyes import open_eyes
 from language import VISUAL_TOKENS, Adapter, Shape
 from pack import pack
 from perceive import fit, make_perception
@@ -78,7 +78,7 @@ def export_adapter_and_decoder(data: Path, build: Path) -> None:
     card = json.loads((build / "vision.json").read_text())
     rule = CentreRule(tuple(card["thresholds"]), tuple(card["radii"]))
     perception = make_perception(load_vision(build / "vision.pt"), rule)
-    with VisionFiles(build / "encoder_int8.tflite", build / "cells_int8.tflite").open() as eyes:
+    with open_eyes(build / "encoder_int8.tflite", build / "cells_int8.tflite") as eyes:
         fit(perception, eyes.features, data)
     torch.save(perception.state_dict(), build / "perception.pt")
     speaker = Speaker()

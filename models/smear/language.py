@@ -94,9 +94,7 @@ class Perception(nn.Module):
         third = CENTRES // 3
         thirds = F.avg_pool2d(kept, third, third) * float(third * third)
         covered = torch.sigmoid(self.cover(grid)).mean((1, 2, 3)) * self.cover_fit[0] + self.cover_fit[1]
-        return Scene(
-            thirds.reshape(n, _CLASSES, 9), covered.clamp(0, 1), torch.sigmoid(self.film(pool(grid)))
-        )
+        return Scene(thirds.reshape(n, _CLASSES, 9), covered.clamp(0, 1), torch.sigmoid(self.film(pool(grid))))
 
     def _peaks(self, scores: Tensor, side_cells: Tensor) -> Tensor:
         """Mark with 1 every point that is a cell.
@@ -266,13 +264,13 @@ class Decoder(nn.Module):
         self.logits = nn.Linear(shape.width, shape.vocabulary, bias=False)
         nn.init.normal_(self.logits.weight, std=0.05)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """Give logits ``(n, t, vocabulary)`` after every one of ``(n, t, width)`` embeddings."""
+    def forward(self, embeddings: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Give logits after every one of ``(n, t, width)`` embeddings, or after those that ``keep (n, t)`` marks."""
         turn = rotary(torch.arange(embeddings.shape[1]), self.shape.head_width)
         x = embeddings
         for layer in self.layers:
             x = layer(x, turn)
-        return cast(Tensor, self.logits(self.last(x)))
+        return cast(Tensor, self.logits(self.last(x if keep is None else x[keep])))
 
     def step(
         self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, caches: dict[str, Tensor], *, speak: bool

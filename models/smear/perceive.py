@@ -47,21 +47,6 @@ def make_perception(vision: Vision, rule: CentreRule) -> Perception:
     return perception.eval()
 
 
-def torch_encode(vision: Vision) -> Encode:
-    """Encode with the float network."""
-
-    @torch.no_grad()
-    def encode(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (
-            vision.encoder(torch.from_numpy(images).permute(0, 3, 1, 2))
-            .permute(0, 2, 3, 1)
-            .reshape(1, GRID * GRID, FEATURES)
-            .numpy()
-        )
-
-    return encode
-
-
 def fit(perception: Perception, encode: Encode, data: Path) -> None:
     """Fit the cover and the judge of films."""
     rng = np.random.default_rng(_SEED)

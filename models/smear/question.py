@@ -33,16 +33,16 @@ LABELS = {
 }
 OFF_TOPIC = "I can only answer questions about blood films."
 NO_FILM = "This frame does not look like a blood film."
+IS_FILM = "Yes, this looks like a blood film."
 NO_FRAME = "Please show me a frame of a blood film."
 NO_DIAGNOSIS = "I cannot diagnose: I only count cells."
 NO_FINER = "I only know white blood cells, red blood cells and platelets."
 NO_PLACE = "I can only tell where white blood cells and platelets lie."
 ABILITY = (
-    "I count white blood cells, red blood cells and platelets, "
-    "and say where they lie and how crowded the field is."
+    "I count white blood cells, red blood cells and platelets, and say where they lie and how crowded the field is."
 )
 # Kinds whose answer depends on the frame.
-LOOKING = ("count", "present", "compare", "where", "crowd", "describe")
+LOOKING = ("count", "present", "compare", "where", "crowd", "describe", "film")
 _FIXED = {"help": ABILITY, "medical": NO_DIAGNOSIS, "finer": NO_FINER, "off": OFF_TOPIC}
 _PAIRS = tuple(combinations(CLASSES, 2))
 _COVER_STEPS = 288
@@ -124,6 +124,8 @@ def answer(question: Question, facts: Facts | None) -> str:
         return NO_FRAME
     if not facts.film:
         return NO_FILM
+    if kind == "film":
+        return IS_FILM
     if kind == "compare":
         return _compare(question, facts)
     if kind == "where":
@@ -133,9 +135,13 @@ def answer(question: Question, facts: Facts | None) -> str:
     if kind == "describe":
         parts = [counted(facts.number(c), c) for c in CLASSES]
         return f"The field is {crowding(facts.cover)}: {parts[0]}, {parts[1]} and {parts[2]}."
+    return _number(question, facts)
+
+
+def _number(question: Question, facts: Facts) -> str:
     number = facts.number(question.subject[0])
     there = f"here {'is' if number == 1 else 'are'} {counted(number, question.subject[0])}"
-    if kind == "present":
+    if question.kind == "present":
         return f"Yes, t{there}." if number else f"No, t{there}."
     return f"T{there}."
 
@@ -193,6 +199,7 @@ def ask(
         "describe": phrase.DESCRIBE,
         "help": phrase.HELP,
         "medical": phrase.MEDICAL,
+        "film": phrase.FILM,
     }
     if kind == "off":
         text = _off_topic(rng, test=test)
@@ -234,8 +241,7 @@ def _about_things(rng: random.Random, things: list[str], *, test: bool) -> str:
 def _made_up(rng: random.Random) -> str:
     """Make a word up, so that a noun that was never seen is no reason to count cells."""
     syllables = (
-        "".join(rng.choice(p) for p in ("bcdfghjklmnprstvwz", "aeiou", "lnrst   "))
-        for _ in range(rng.randint(1, 3))
+        "".join(rng.choice(p) for p in ("bcdfghjklmnprstvwz", "aeiou", "lnrst   ")) for _ in range(rng.randint(1, 3))
     )
     word = "".join(syllables).replace(" ", "") + rng.choice(["s", "ers", "es", "ings", "s"])
     return rng.choice(["", "", "", "red ", "white ", "blue ", "small "]) + word
@@ -253,11 +259,11 @@ def _off_topic(rng: random.Random, *, test: bool) -> str:
         return "".join(rng.choice(letters) for _ in range(rng.randint(1, 14))).strip("<> ") or "?"
     if roll < 0.58:
         return " ".join(_made_up(rng) for _ in range(rng.randint(1, 5)))
-    text = rng.choice(phrase.OFF)
+    text = rng.choice(phrase.OFF if roll < 0.8 else phrase.OPENINGS)
     while "{place}" in text:
         text = text.replace("{place}", rng.choice(phrase.PLACES), 1)
     thing = rng.choice(things) if rng.random() < 0.7 else _made_up(rng)
-    return text.replace("{thing}", thing)
+    return text.replace("{thing}", thing).replace("{deed}", rng.choice(phrase.DEEDS))
 
 
 def scribble(text: str, rng: random.Random) -> str:
@@ -269,9 +275,7 @@ def scribble(text: str, rng: random.Random) -> str:
             + text[1:]
         )
     if rng.random() < 0.07:
-        text = text.rstrip("?.!") + rng.choice(
-            [", please?", " please", ", thanks.", " in this picture?", " here?"]
-        )
+        text = text.rstrip("?.!") + rng.choice([", please?", " please", ", thanks.", " in this picture?", " here?"])
     if rng.random() < 0.3:
         text = text.rstrip("?.!")
     if rng.random() < 0.15:
@@ -294,8 +298,6 @@ def _slip(text: str, rng: random.Random) -> str:
     for _ in range(rng.randint(1, 2) if len(text) > 4 else 0):
         at = rng.randrange(len(text) - 1)
         kind = rng.randrange(4)
-        middle = ("", text[at] * 2, text[at + 1 : at + 2] + text[at], rng.choice(string.ascii_lowercase))[
-            kind
-        ]
+        middle = ("", text[at] * 2, text[at + 1 : at + 2] + text[at], rng.choice(string.ascii_lowercase))[kind]
         text = text[:at] + middle + text[at + 1 + (kind == 2) :]
     return text

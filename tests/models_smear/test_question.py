@@ -30,6 +30,7 @@ def asked(kind: str, *subject: str) -> object:
         ("where", ("platelet",), "There are no platelets."),
         ("where", ("rbc",), question.NO_PLACE),
         ("crowd", (), "The field is crowded."),
+        ("film", (), question.IS_FILM),
         ("off", (), question.OFF_TOPIC),
     ],
 )
