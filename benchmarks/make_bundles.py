@@ -58,7 +58,7 @@ def make(name: str, folder: Path) -> Path:
         source = Path(scratch, "source")
         write_model(SHAPES[name], source)
         print(f"{name}: exporting, which takes a while", flush=True)
-        with _without_tensorflow(), _own_names() as export:
+        with _own_names() as export:
             export(
                 str(source),
                 scratch,
@@ -106,17 +106,14 @@ def train_tokenizer(size: int, end: str) -> Any:
     return tokenizer
 
 
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Stand in for TensorFlow: litert-torch 0.10.0 wants its copy of a module that ai-edge-litert has too."""
+def _stand_in_for_tensorflow() -> None:
+    """Give litert-torch 0.10.0 the module that it looks for in TensorFlow; ai-edge-litert has the same one."""
     from ai_edge_litert import schema_py_generated
 
-    packages = {name: types.ModuleType(name) for name in ("tensorflow", "tensorflow.lite", "tensorflow.lite.python")}
-    for package in packages.values():
-        package.__path__ = []  # type: ignore[attr-defined]
-    packages["tensorflow.lite.python"].schema_py_generated = schema_py_generated  # type: ignore[attr-defined]
-    with mock.patch.dict(sys.modules, packages):
-        yield
+    for name in ("tensorflow", "tensorflow.lite", "tensorflow.lite.python"):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = []  # type: ignore[attr-defined]
+    sys.modules["tensorflow.lite.python"].schema_py_generated = schema_py_generated  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -146,6 +143,7 @@ def main() -> None:
         import litert_torch  # noqa: F401
     except ImportError:
         raise SystemExit("litert-torch is not installed: pip install -e '.[train]'") from None
+    _stand_in_for_tensorflow()
     for name in asked.names:
         target = make(name, asked.out)
         print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

@@ -17,7 +17,8 @@ __all__ = ["Caught", "caught"]
 
 logger = logging.getLogger(__name__)
 _STDERR = 2
-_LABELS = ("INFO: ", "WARNING: ", "ERROR: ", "VERBOSE: ")
+# How the engines begin their lines; the last is the second line of one complaint.
+_LABELS = ("INFO: ", "WARNING: ", "ERROR: ", "VERBOSE: ", "See instructions: ")
 _PLACE = re.compile(r"^ERROR: (\[\S+:\d+\] )?")  # the label, and where in the engine's source it was said
 _one_at_a_time = threading.Lock()
 

@@ -6,6 +6,7 @@ import ctypes
 import os
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from ctypes import byref, c_int, c_void_p
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,7 +15,6 @@ from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.engine_log import Caught, caught
 from edge_sdk.runtime.litert_library import (
-    CANCELLED,
     CPU,
     ELEMENT_TYPES,
     Layout,
@@ -62,57 +62,63 @@ class LiteRtModel(Model):
         self._cancel_flag = (ctypes.c_uint8 * 2)()  # read as a string that is empty or not
         self._handle = c_void_p()
         self._compiled = c_void_p()
-        self._log = Caught()
+        self._threads = threads
+        # A graph with operators that may be missing is prepared now, so that it fails now.
+        self._prepare = bool(custom_operators(description))
+        cache_file, log = None, Caught()
         try:
-            self._load(region, description, threads, weight_cache)
+            self._read(region)
+            if weight_cache:
+                cache_file = weight_cache.ready(region, self._lib.path, self._pack)
+            with caught(log):
+                self._start(str(cache_file or _IN_MEMORY), _ERRORS_KEPT)
         except ModelError as error:
-            said = self._log.complaints() or self._lib.error_messages(self._compiled) or error.why or ""
-            self._release()
-            raise refusal(region.name, description, said) from error
-
-    def _load(self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None) -> None:
-        lib, cache_file = self._lib, None
-        descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with caught(self._log):
-                self._handle = lib.make("CreateModelFromFd", lib.environment, descriptor, region.offset, region.size)
-        finally:
-            os.close(descriptor)
-        if weight_cache:
-            cache_file = weight_cache.ready(region, lib.path, lambda part: self._pack(threads, part))
-        with caught(self._log):
-            self._compiled = self._compile(threads, str(cache_file or _IN_MEMORY))
-            flag = ctypes.addressof(self._cancel_flag)
-            lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, lib.flag_is_set)
-            self.signatures = self._read_signatures(prepare=bool(custom_operators(description)))
-        if weight_cache and cache_file and _CACHE_REFUSED in self._log.complaints():
+            raise refusal(region.name, description, self._complaints(region) or error.why or "") from error
+        if weight_cache and cache_file and _CACHE_REFUSED in log.complaints():
             weight_cache.discard(cache_file)
 
-    def _compile(self, threads: int, cache_file: str, errors: int = _ERRORS_KEPT) -> c_void_p:
+    def _read(self, region: Region) -> None:
+        descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            where = descriptor, region.offset, region.size
+            self._handle = self._lib.make("CreateModelFromFd", self._lib.environment, *where)
+        finally:
+            os.close(descriptor)
+
+    def _start(self, cache_file: str, errors: int) -> None:
+        self._compiled = self._compile(cache_file, errors)
+        flag = ctypes.addressof(self._cancel_flag)
+        self._lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, self._lib.flag_is_set)
+        self.signatures = self._read_signatures()
+
+    def _complaints(self, region: Region) -> str:
+        """Fail once more, with the engine printing what is wrong, and return that."""
+        log = Caught()
+        self._release()
+        with suppress(ModelError), caught(log), self._lib.loud():
+            self._read(region)
+            self._start(_IN_MEMORY, _ERRORS_PRINTED)
+        self._release()
+        return log.complaints()
+
+    def _compile(self, cache_file: str, errors: int) -> c_void_p:
         lib = self._lib
         options = lib.make("CreateOptions")
         try:
             lib.call("SetOptionsHardwareAccelerators", options, CPU)
             for identifier, settings in (
-                ("xnnpack", f'num_threads = {threads}\nweight_cache_file_path = "{cache_file}"\n'),
-                (
-                    "runtime_options_string",
-                    f"error_reporter_mode = {errors}\n",
-                ),
+                ("xnnpack", f'num_threads = {self._threads}\nweight_cache_file_path = "{cache_file}"\n'),
+                ("runtime_options_string", f"error_reporter_mode = {errors}\n"),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
             return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
-        except ModelError:
-            if errors == _ERRORS_KEPT:  # kept where nobody can ask: once more, to have them printed and caught
-                self._compile(threads, _IN_MEMORY, _ERRORS_PRINTED)
-            raise
         finally:
             lib.functions["DestroyOptions"](options)
 
-    def _pack(self, threads: int, cache_file: str) -> None:
+    def _pack(self, cache_file: str) -> None:
         """Have the engine pack the weights of all signatures into a new cache file."""
-        with caught(self._log):
-            compiled = self._compile(threads, cache_file)
+        with caught(Caught()):
+            compiled = self._compile(cache_file, _ERRORS_KEPT)
             try:
                 for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
                     self._output_shapes(compiled, index)
@@ -126,7 +132,7 @@ class LiteRtModel(Model):
         self._lib.call("GetCompiledModelOutputTensorLayouts", compiled, index, count, layouts, True)
         return [layout.shape() for layout in layouts]
 
-    def _read_signatures(self, *, prepare: bool) -> Mapping[str, Signature]:
+    def _read_signatures(self) -> Mapping[str, Signature]:
         found: dict[str, Signature] = {}
         for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
             handle = self._lib.make("GetModelSignature", self._handle, index)
@@ -137,7 +143,7 @@ class LiteRtModel(Model):
                 replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")
             ]
             outputs = self._specs(handle, "Output")
-            if prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
+            if self._prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
                 shapes = self._output_shapes(self._compiled, index)
                 outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
             self._indices[name] = index
@@ -227,7 +233,7 @@ class _LiteRtRun(Run):
     def _invoke(self) -> None:
         (inputs, input_handles), (outputs, output_handles) = self._ends
         status = self._function(self._compiled, self._index, inputs, input_handles, outputs, output_handles)
-        if status not in (0, CANCELLED):
+        if status and not self._model._cancelled:
             raise ModelError(
                 f"{self._model.name} failed while running {self.signature.name!r}.",
                 why=self._lib.error_messages(self._compiled) or f"LiteRT says: {status_text(status)}.",

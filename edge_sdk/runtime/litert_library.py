@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,6 @@ from typing import Any
 from edge_sdk.errors import MissingDependency, ModelError
 
 __all__ = [
-    "CANCELLED",
     "CPU",
     "ELEMENT_TYPES",
     "Layout",
@@ -28,9 +29,8 @@ __all__ = [
 ]
 
 CPU = 1
-CANCELLED = 100
 _ENV_ACCELERATORS, _ENV_LOG_SEVERITY = 24, 25
-_ANY_INT, _LOG_ERRORS = 2, 3
+_ANY_INT, _LOG_ERRORS, _LOG_NOTHING = 2, 3, 4
 _RANK_MAX = 8
 # Names that numpy knows, by element type code (litert_model_types.h); other types cannot be fed from numpy.
 ELEMENT_TYPES = {
@@ -123,7 +123,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "CompiledModelGetErrorMessages": (c_void_p, POINTER(c_void_p)),
     "CompiledModelClearErrors": (c_void_p,),
 }
-_DESTROYERS = ("Model", "Options", "CompiledModel", "TensorBuffer")
+_DESTROYERS = ("Model", "Options", "CompiledModel", "TensorBuffer", "Environment")
 
 
 class LiteRt:
@@ -155,13 +155,25 @@ class LiteRt:
         # As a cancel callback: a C function from pointer to flag, false while the byte there is 0. A callback
         # written in Python would take the GIL between any two operators.
         self.flag_is_set = ctypes.cast(libc.strlen, c_void_p)
+        self.environment = self._new_environment(_LOG_NOTHING)
+
+    def _new_environment(self, severity: int) -> c_void_p:
         # Only the CPU is registered, so the WebGPU plug-in beside the library is never loaded (it holds
         # instructions that a Raspberry Pi 4 does not have).
         options = (_EnvironmentOption * 2)(
             _EnvironmentOption(_ENV_ACCELERATORS, _Any(_ANY_INT, CPU)),
-            _EnvironmentOption(_ENV_LOG_SEVERITY, _Any(_ANY_INT, _LOG_ERRORS)),
+            _EnvironmentOption(_ENV_LOG_SEVERITY, _Any(_ANY_INT, severity)),
         )
-        self.environment = self.make("CreateEnvironment", 2, options)
+        return self.make("CreateEnvironment", 2, options)
+
+    @contextmanager
+    def loud(self) -> Iterator[None]:
+        """Have the library print what is wrong; it takes that setting from the environment made last."""
+        self.functions["DestroyEnvironment"](self._new_environment(_LOG_ERRORS))
+        try:
+            yield
+        finally:
+            self.functions["DestroyEnvironment"](self._new_environment(_LOG_NOTHING))
 
     def call(self, function: str, *arguments: Any) -> None:
         """Call a function that returns a status; raise `ModelError` unless it is 0."""
