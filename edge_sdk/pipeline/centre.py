@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,10 @@ __all__ = ["CentreRule", "Centres", "find_centres"]
 
 # More peaks than any film holds: a map of pure noise must not cost seconds.
 _MOST_PEAKS = 600
+# Padding is 0 and must never pass for a peak.
+_LEAST_SCORE = 1e-6
+# x and y of the 3x3 around a place, row by row.
+_AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.float32)
 
 Floats = NDArray[np.float32]
 
@@ -75,42 +78,41 @@ def find_centres(scores: Floats, sizes: Floats, rule: CentreRule) -> Centres:
     Centres
         Best score first.
     """
-    line, column, kind = _peaks(scores, rule.thresholds)
-    score = scores[line, column, kind]
-    order = np.argsort(-score, kind="stable")[:_MOST_PEAKS]
-    line, column, kind, score = line[order], column[order], kind[order], score[order]
-    grid = np.array([scores.shape[1], scores.shape[0]], np.float32)
-    place = _refine(scores, line, column, kind) / grid
-    side = sizes[line, column].astype(np.float32, copy=False)
+    rows, columns, kinds = scores.shape
+    flat, near = _peaks(scores, rule.thresholds)
+    line, kind = np.divmod(flat, (columns + 2) * kinds)
+    column, kind = np.divmod(kind, kinds)
+    # The score-weighted mean of the 3x3 around a peak, in grid cells; the padding made the grid start at 1.
+    middle = near @ _AROUND / near.sum(axis=1, keepdims=True) - 0.5
+    place = (np.stack([column, line], axis=1) + middle) / (columns, rows)
+    side = sizes[line - 1, column - 1].astype(np.float32)
     kept = _part(place, side.mean(axis=1) * np.asarray(rule.radii, np.float32)[kind], kind)
-    return Centres(kind[kept], score[kept], place[kept], side[kept])
+    return Centres(kind[kept], near[kept, 4], place[kept].astype(np.float32), side[kept])
 
 
-def _peaks(scores: Floats, thresholds: Sequence[float]) -> tuple[NDArray[np.int64], ...]:
-    """Return row, column and class where no neighbour is greater; every cell of a plateau counts."""
-    flat = np.flatnonzero(scores >= np.asarray(thresholds, np.float32))
-    rows, columns, _ = scores.shape
-    line, column, kind = np.unravel_index(flat, scores.shape)
-    # Few places pass the threshold: looking around them is cheaper than filtering the whole map.
-    value = scores[line, column, kind]
-    top = np.ones(len(flat), bool)
-    for down, right in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-        around = scores[(line + down).clip(0, rows - 1), (column + right).clip(0, columns - 1), kind]
-        top &= value >= around
-    return line[top], column[top], kind[top]
+def _peaks(scores: Floats, thresholds: tuple[float, ...]) -> tuple[NDArray[np.int64], Floats]:
+    """Find where no neighbour is greater, best first; every cell of a plateau counts.
 
-
-def _refine(scores: Floats, line: NDArray[np.int64], column: NDArray[np.int64], kind: NDArray[np.int64]) -> Floats:
-    """Return x and y in grid cells: the score-weighted mean of the 3x3 around each peak, from its middle."""
-    rows, columns, _ = scores.shape
-    step = np.array([-1, 0, 1])
-    down = (line[:, None] + step).clip(0, rows - 1)
-    right = (column[:, None] + step).clip(0, columns - 1)
-    near = scores[down[:, :, None], right[:, None, :], kind[:, None, None]]
-    total = np.maximum(near.sum(axis=(1, 2)), 1e-9)
-    x = (near.sum(axis=1) * (right + 0.5)).sum(axis=1) / total
-    y = (near.sum(axis=2) * (down + 0.5)).sum(axis=1) / total
-    return np.stack([x, y], axis=1).astype(np.float32)
+    Returns
+    -------
+    flat : (n,) int64
+        Places in the map padded by one cell all around.
+    near : (n, 9) float32
+        The 3x3 around each, row by row.
+    """
+    rows, columns, kinds = scores.shape
+    padded = np.zeros((rows + 2, columns + 2, kinds), np.float32)
+    padded[1:-1, 1:-1] = scores
+    values = padded.ravel()
+    least = np.maximum(np.asarray(thresholds, np.float32), _LEAST_SCORE)
+    # Few places pass: comparing all with one number, then those with their own, costs a fifth of the latter alone.
+    flat = np.flatnonzero(values >= least.min())
+    flat = flat[values[flat] >= least[flat % kinds]]
+    steps = (np.arange(-1, 2)[:, None] * (columns + 2) + np.arange(-1, 2)).ravel() * kinds
+    near = values[flat[:, None] + steps]
+    top = np.flatnonzero(near[:, 4] >= near.max(axis=1))
+    order = top[np.argsort(-near[top, 4], kind="stable")[:_MOST_PEAKS]]
+    return flat[order], near[order]
 
 
 def _part(place: Floats, radius: Floats, kind: NDArray[np.int64]) -> NDArray[np.int64]:
