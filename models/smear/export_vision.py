@@ -105,7 +105,7 @@ def export(data: Path, folder: Path) -> None:
     pictures = split(read_folder(data / "smear" / "train", SIDE_PX))[1]
     with open_eyes(paths["encoder_int8"], paths["cells_int8"]) as eyes:
         maps = [eyes.maps(p.pixels) for p in pictures]
-    rule, best = choose_rule(maps, pictures)
+    rule, best = choose_rule(maps, [p.boxes for p in pictures])
     card = {
         "classes": list(CLASSES),
         "thresholds": list(rule.thresholds),

@@ -13,34 +13,38 @@ from edge_sdk.pipeline.centre import Centres
 Counts = NDArray[np.int64]
 
 
-def match(found: Centres, boxes: Boxes) -> Counts:
-    """Match cells one to one, best score first: right when the centre lies in a free true box.
+def right_ones(found: Centres, boxes: Boxes) -> NDArray[np.bool_]:
+    """Match cells one to one, best score first: right when the centre lies in a free true box of its class.
 
     Parameters
     ----------
     found : Centres
-        Cells of one picture.
+        Cells of one picture, best first.
     boxes : (n, 5) float32
         ``class, x0, y0, x1, y1`` as fractions.
 
     Returns
     -------
-    (3, 3) int64
-        For each class: right, found, true.
+    (m,) bool
+        Which of the found cells are right.
     """
-    table = np.zeros((len(CLASSES), 3), np.int64)
-    table[:, 1] = np.bincount(found.kind, minlength=len(CLASSES))
-    table[:, 2] = np.bincount(boxes[:, 0].astype(int), minlength=len(CLASSES))
+    right = np.zeros(len(found), bool)
     free = np.ones(len(boxes), bool)
     middle = (boxes[:, 1:3] + boxes[:, 3:5]) / 2
-    for kind, place in zip(found.kind, found.place, strict=True):
+    for index, (kind, place) in enumerate(zip(found.kind, found.place, strict=True)):
         inside = (place >= boxes[:, 1:3]).all(axis=1) & (place <= boxes[:, 3:5]).all(axis=1)
         fits = np.flatnonzero(inside & free & (boxes[:, 0] == kind))
         if len(fits):
             # Boxes overlap: of those that hold the centre, the one with the nearest middle is meant.
             free[fits[np.square(middle[fits] - place).sum(axis=1).argmin()]] = False
-            table[kind, 0] += 1
-    return table
+            right[index] = True
+    return right
+
+
+def match(found: Centres, boxes: Boxes) -> Counts:
+    """Count right, found and true cells of each class in one picture, ``(3, 3) int64``; see `right_ones`."""
+    kinds = (found.kind[right_ones(found, boxes)], found.kind, boxes[:, 0].astype(int))
+    return np.stack([np.bincount(kind, minlength=len(CLASSES)) for kind in kinds], axis=1)
 
 
 def class_scores(table: Counts) -> dict[str, float] | None:
