@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import select
 import signal
@@ -28,8 +27,6 @@ from typing import Any
 from edge_sdk.errors import BundleError, ClosedError, MissingDependency, StorageError
 
 __all__ = ["JinjaTemplate"]
-
-_log = logging.getLogger(__name__)
 
 _SOURCE_MAX_BYTES = 256 << 10  # the longest chat templates in the wild have some 20 KiB
 _PROMPT_MAX_LETTERS = 1 << 20
@@ -140,7 +137,9 @@ class JinjaTemplate:
             self._worker = None
 
     def _epitaph(self, worker: _Worker) -> str:
-        code = worker.end()
+        code = worker.exit_code()
+        if code is None:
+            return f"it did not answer within {10 * self._limit_s:g} s"
         if code == -signal.SIGPROF:
             return f"it took more than {self._limit_s:g} s of processor time"
         return f"the process that ran it ended with {code}"
@@ -177,7 +176,8 @@ class _Worker:
                 "No process could be started for the bundle's prompt template.", why=str(error)
             ) from error
         self._end = weakref.finalize(self, _end, self._process)
-        self._send(settings)
+        with contextlib.suppress(BrokenPipeError):  # a process that died at once is noticed when it is asked
+            self._send(settings)
 
     def ask(self, question: Mapping[str, Any], wait_s: float) -> dict[str, Any]:
         """Return the worker's answer; ``EOFError`` where it died or is silent for too long."""
@@ -193,10 +193,15 @@ class _Worker:
         self.answered = True
         return reply
 
-    def end(self) -> int:
-        """End the process and return its exit code, negative for a signal."""
+    def exit_code(self) -> int | None:
+        """Return how a process that fell silent ended, negative for a signal; ``None`` if it has not."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1.0)
+        return None
+
+    def end(self) -> None:
+        """End the process; there is nothing that it could lose."""
         self._end()
-        return int(self._process.returncode)
 
     def _send(self, value: Mapping[str, Any]) -> None:
         data = json.dumps(value).encode()
@@ -219,14 +224,9 @@ class _Worker:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
-    # It may be in the middle of a template that never ends; what it was killed by must not be lost, though.
-    try:
-        process.wait(timeout=0.05)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    _log.debug("template process %d ended with %d", process.pid, process.returncode)

@@ -10,6 +10,8 @@ import flatbuffers
 import pytest
 from litert_lm_builder import litertlm_header_schema_py_generated as schema
 
+from edge_sdk.errors import BundleError
+
 BLOCK_BYTES = 16 * 1024
 
 
@@ -83,6 +85,20 @@ def part() -> type[Part]:
 @pytest.fixture
 def kinds() -> type[schema.AnySectionDataType]:
     return schema.AnySectionDataType
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """Return the error with which a reader refuses what it reads, empty where it does not; others go on."""
+    try:
+        read()
+    except BundleError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(name="refusal")
+def refusal_fixture() -> Callable[[Callable[[], object]], str]:
+    return refusal
 
 
 def material_bundles(folder: Path) -> list[Path]:

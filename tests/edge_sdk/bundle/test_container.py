@@ -74,9 +74,7 @@ def test_a_model_without_a_type_is_the_language_model(write_bundle: Write, part:
 
 def test_of_two_sections_of_one_name_the_last_counts(write_bundle: Write, part: Any, kinds: Any) -> None:
     items = {"name": "notes"}
-    path = write_bundle(
-        part(kinds.GenericBinaryData, b"first", items), part(kinds.GenericBinaryData, b"last", items)
-    )
+    path = write_bundle(part(kinds.GenericBinaryData, b"first", items), part(kinds.GenericBinaryData, b"last", items))
     with open_bundle(path) as bundle:
         assert bundle.generic("notes") == b"last"
 
