@@ -9,7 +9,9 @@ from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
 from edge_sdk.runtime.interpreter import InterpreterModel
 from edge_sdk.runtime.litert import LiteRtModel
+from edge_sdk.runtime.litert_library import load_library
 from edge_sdk.runtime.model import Model
+from edge_sdk.runtime.packing import IN_MEMORY, pack
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.weight_cache import WeightCache
 
@@ -17,6 +19,8 @@ __all__ = ["ENGINES", "open_model"]
 
 logger = logging.getLogger(__name__)
 ENGINES = ("litert", "interpreter")  # in the order in which "auto" tries them
+# Below this, packing takes some 10 ms and the packed weights little memory.
+_WORTH_CACHING_BYTES = 2 << 20
 # Past four threads a step of a small decoder gains nothing on the boards' shared memory bus.
 _THREADS_MAX = 4
 
@@ -78,6 +82,12 @@ def open_model(
 def _open(
     engine: str, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
 ) -> Model:
-    if engine == "litert":
-        return LiteRtModel(region, description, threads, weight_cache)
-    return InterpreterModel(region, description, threads)
+    if engine == "interpreter":
+        return InterpreterModel(region, description, threads)
+    if weight_cache is None or region.size < _WORTH_CACHING_BYTES:
+        return LiteRtModel(region, description, threads)
+    file = weight_cache.ready(region, load_library().path, lambda part: pack(region, threads, part))
+    model = LiteRtModel(region, description, threads, str(file or IN_MEMORY))
+    if file and model.cache_refused:
+        weight_cache.discard(file)
+    return model

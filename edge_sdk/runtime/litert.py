@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,26 +37,40 @@ from edge_sdk.runtime.model import (
     end_names,
     numpy_type,
 )
+from edge_sdk.runtime.packing import IN_MEMORY
 from edge_sdk.runtime.region import Region, custom_operators, refusal
-from edge_sdk.runtime.weight_cache import WeightCache
 
 __all__ = ["LiteRtModel"]
 
 _PLACEHOLDER = "<placeholder signature>"  # what LiteRT calls the first graph of a file without signatures
-_IN_MEMORY = ":memory"  # XNNPACK's name for a cache without a file: signatures still share packed weights
 _CACHE_REFUSED = "weight cache could neither be loaded"
 _RANKED, _PER_TENSOR = 0, 1
 _ERRORS_PRINTED, _ERRORS_KEPT = 1, 2
 
 
 class LiteRtModel(Model):
-    """A model in LiteRT; see `Model`."""
+    """A model in LiteRT; see `Model`.
+
+    Parameters
+    ----------
+    region : Region
+        Where the model is.
+    description : TfliteModel
+        What it says of itself.
+    threads : int
+        How many threads the engine works with.
+    cache_file : str
+        Where its packed weights are, or will be.
+
+    Attributes
+    ----------
+    cache_refused : bool
+        The engine could neither read the cache file nor write it, and works without.
+    """
 
     engine = "litert"
 
-    def __init__(
-        self, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
-    ) -> None:
+    def __init__(self, region: Region, description: TfliteModel, threads: int, cache_file: str = IN_MEMORY) -> None:
         super().__init__(region.name)
         self._lib = load_library()
         self._indices: dict[str, int] = {}
@@ -65,17 +80,18 @@ class LiteRtModel(Model):
         self._threads = threads
         # A graph with operators that may be missing is prepared now, so that it fails now.
         self._prepare = bool(custom_operators(description))
-        cache_file, log = None, Caught()
+        # A limit on the size of files holds for XNNPACK's file in memory too, and passing it ends the process.
+        limit_bytes = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if cache_file == IN_MEMORY and 0 <= limit_bytes < 2 * region.size:
+            cache_file = ""
+        log = Caught()
         try:
-            self._read(region)
-            if weight_cache:
-                cache_file = weight_cache.ready(region, self._lib.path, self._pack)
             with caught(log):
-                self._start(str(cache_file or _IN_MEMORY), _ERRORS_KEPT)
+                self._read(region)
+                self._start(cache_file, _ERRORS_KEPT)
         except ModelError as error:
             raise refusal(region.name, description, self._complaints(region) or error.why or "") from error
-        if weight_cache and cache_file and _CACHE_REFUSED in log.complaints():
-            weight_cache.discard(cache_file)
+        self.cache_refused = _CACHE_REFUSED in log.complaints()
 
     def _read(self, region: Region) -> None:
         descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -97,17 +113,18 @@ class LiteRtModel(Model):
         self._release()
         with suppress(ModelError), caught(log), self._lib.loud():
             self._read(region)
-            self._start(_IN_MEMORY, _ERRORS_PRINTED)
+            self._start("", _ERRORS_PRINTED)
         self._release()
         return log.complaints()
 
     def _compile(self, cache_file: str, errors: int) -> c_void_p:
         lib = self._lib
+        cache = f'weight_cache_file_path = "{cache_file}"\n' if cache_file else ""
         options = lib.make("CreateOptions")
         try:
             lib.call("SetOptionsHardwareAccelerators", options, CPU)
             for identifier, settings in (
-                ("xnnpack", f'num_threads = {self._threads}\nweight_cache_file_path = "{cache_file}"\n'),
+                ("xnnpack", f"num_threads = {self._threads}\n" + cache),
                 ("runtime_options_string", f"error_reporter_mode = {errors}\n"),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
@@ -115,21 +132,16 @@ class LiteRtModel(Model):
         finally:
             lib.functions["DestroyOptions"](options)
 
-    def _pack(self, cache_file: str) -> None:
-        """Have the engine pack the weights of all signatures into a new cache file."""
-        with caught(Caught()):
-            compiled = self._compile(cache_file, _ERRORS_KEPT)
-            try:
-                for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
-                    self._output_shapes(compiled, index)
-            finally:
-                self._lib.functions["DestroyCompiledModel"](compiled)
+    def prepare(self) -> None:
+        """Prepare all signatures now instead of at their first run, which completes a new cache file."""
+        for index in self._indices.values():
+            self._output_shapes(index)
 
-    def _output_shapes(self, compiled: c_void_p, index: int) -> list[tuple[int, ...]]:
+    def _output_shapes(self, index: int) -> list[tuple[int, ...]]:
         """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
         count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
         layouts = (Layout * count)()
-        self._lib.call("GetCompiledModelOutputTensorLayouts", compiled, index, count, layouts, True)
+        self._lib.call("GetCompiledModelOutputTensorLayouts", self._compiled, index, count, layouts, True)
         return [layout.shape() for layout in layouts]
 
     def _read_signatures(self) -> Mapping[str, Signature]:
@@ -144,7 +156,7 @@ class LiteRtModel(Model):
             ]
             outputs = self._specs(handle, "Output")
             if self._prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
-                shapes = self._output_shapes(self._compiled, index)
+                shapes = self._output_shapes(index)
                 outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
             self._indices[name] = index
             found[name] = Signature(name, end_names(inputs, "input"), end_names(outputs, "output"))

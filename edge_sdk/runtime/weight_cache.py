@@ -7,6 +7,7 @@ the time and become pages that the kernel can drop and read again, instead of me
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from edge_sdk.errors import ModelError, StorageError
+from edge_sdk.errors import StorageError
 from edge_sdk.runtime.region import Region
 
 __all__ = ["WeightCache"]
@@ -67,7 +68,7 @@ class WeightCache:
         """Return how much the files take."""
         return sum(size for _, size, _ in self._files())
 
-    def ready(self, region: Region, library: Path, pack: Callable[[str], None]) -> Path | None:
+    def ready(self, region: Region, library: Path, pack: Callable[[Path], None]) -> Path | None:
         """Return the file with a model's packed weights, made by ``pack(path)`` where there is none.
 
         The first call for a model reads all of it to know its content: 0.1 to 0.5 s for 100 MB, if the card is
@@ -87,6 +88,11 @@ class WeightCache:
         pathlib.Path or None
             None where the model must be loaded without: too large for the quota, or for a reason that is
             logged as a warning and kept in `problem`.
+
+        Raises
+        ------
+        ModelError
+            From ``pack``: the model is one that the engine does not take.
         """
         self.problem = None
         if region.size > self.quota_bytes or not _quotable(self.folder):
@@ -99,7 +105,7 @@ class WeightCache:
                 self._mark_used(target)
                 return target
             return self._make(target, region, pack)
-        except (OSError, ModelError) as error:
+        except OSError as error:
             self.problem = self._storage_error(region, error)
             logger.warning("%s", self.problem)
             return None
@@ -110,16 +116,17 @@ class WeightCache:
         with contextlib.suppress(OSError):
             file.unlink()
 
-    def _make(self, target: Path, region: Region, pack: Callable[[str], None]) -> Path:
+    def _make(self, target: Path, region: Region, pack: Callable[[Path], None]) -> Path:
         self._make_room(region.size, keep=target)
         space = os.statvfs(self.folder)
-        if space.f_bavail * space.f_frsize < region.size:
-            raise OSError(28, f"{space.f_bavail * space.f_frsize >> 20} MiB are free, about {region.size >> 20} needed")
+        free_bytes = space.f_bavail * space.f_frsize
+        if free_bytes < region.size:
+            raise OSError(errno.ENOSPC, f"{free_bytes >> 20} MiB are free, about {region.size >> 20} needed.")
         part = self.folder / f"{target.stem}-{os.getpid()}-{time.monotonic_ns()}{_UNFINISHED}"
         try:
-            pack(str(part))
+            pack(part)
             if not is_whole(part):
-                raise OSError(28, "the engine could not write all of it")
+                raise OSError(errno.ENOSPC, "The engine did not write all of it.")
             _flush(part)
             part.replace(target)
             _flush(self.folder)
@@ -180,14 +187,8 @@ class WeightCache:
             if time.time() - file.stat().st_mtime > _TOUCH_S:
                 os.utime(file)
 
-    def _storage_error(self, region: Region, error: Exception) -> StorageError:
-        why = (
-            f"{error.strerror or error}"
-            if isinstance(error, OSError)
-            else error.why
-            if isinstance(error, ModelError)
-            else None
-        )
+    def _storage_error(self, region: Region, error: OSError) -> StorageError:
+        why = error.why if isinstance(error, StorageError) else error.strerror or str(error)
         return StorageError(
             f"The weight cache in {self.folder} cannot be used; {region.name} is loaded without it.",
             why=why,

@@ -1,0 +1,64 @@
+"""Have weights packed in a process of its own: where a disk fills up meanwhile, the engine ends its process.
+
+It does so too on some damaged models, which shows here, the first time such a model is loaded with a cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_sdk.errors import ModelError, StorageError
+from edge_sdk.runtime.region import Region
+
+__all__ = ["IN_MEMORY", "pack"]
+
+IN_MEMORY = ":memory"  # XNNPACK's name for a cache without a file: signatures still share packed weights
+_LIMIT_S = 900.0  # a card that writes 1 MB a second takes this long for the largest models of these boards
+# Found on the path of this process, whatever that is, and not on that of a fresh one.
+_WORKER = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from edge_sdk.runtime.packing_worker import main; main()"
+)
+
+
+def pack(region: Region, threads: int, file: Path) -> None:
+    """Have the engine write a model's packed weights to a new file.
+
+    Raises
+    ------
+    StorageError
+        The file could not be written.
+    ModelError
+        The engine crashes on the model, or refuses it.
+    """
+    ended = _run(region, threads, str(file))
+    if ended.returncode == 0:
+        return
+    if ended.returncode < 0 and _run(region, threads, IN_MEMORY).returncode < 0:
+        raise ModelError(
+            f"{region.name} makes the engine crash.",
+            why=f"It ended with {signal.Signals(-ended.returncode).name} while preparing the model.",
+            fix="The file is damaged in a way that its checks do not show: copy it again from its source.",
+        )
+    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["The engine gave no reason."]
+    if ended.returncode < 0:
+        lines = ["The engine stopped, as it does where it cannot write on."]
+    space = os.statvfs(file.parent)
+    free = f"{space.f_bavail * space.f_frsize >> 20} MiB are free there."
+    raise StorageError(f"{file} could not be written.", why=f"{lines[-1]} {free}")
+
+
+def _run(region: Region, threads: int, file: str) -> subprocess.CompletedProcess[bytes]:
+    where = [str(region.path), str(region.offset), str(region.size), str(threads), file]
+    return subprocess.run(
+        [sys.executable, "-c", _WORKER, json.dumps(sys.path), *where],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=_LIMIT_S,
+        check=False,
+    )
