@@ -144,6 +144,8 @@ class FlatReader:
             self._text_left_bytes -= count
             if self._text_left_bytes < 0:
                 raise self.damaged("Its names overlap.")
+            if self.view[start + count]:  # engines read on to the zero that must follow
+                raise self.damaged(f"A name at byte {at} does not end where it should.")
             known = self._text[at] = bytes(self.view[start : start + count]).decode()
         return known
 

@@ -29,6 +29,11 @@ class Records:
         Where they lie.
     places : Integers
         ``(n,)`` int64, the byte at which each begins.
+
+    Attributes
+    ----------
+    vtables : Integers
+        ``(n,)`` int64, where the layout of each stands.
     """
 
     def __init__(self, reader: FlatReader, places: Integers) -> None:
@@ -36,9 +41,9 @@ class Records:
         self._reader = reader
         self._bytes = np.frombuffer(reader.view, np.uint8)
         self.places = places
-        self._vtables = places - self._load(places, "i32")
-        self._vtable_sizes = self._load(self._vtables, "u16")
-        self._sizes = self._load(self._vtables + 2, "u16")
+        self.vtables = places - self._load(places, "i32")
+        self._vtable_sizes = self._load(self.vtables, "u16")
+        self._sizes = self._load(self.vtables + 2, "u16")
         short = (self._vtable_sizes < 4) | (self._sizes < 4)
         if short.any() or (places + self._sizes > reader.size).any():
             raise reader.damaged("The layout of a record makes no sense, or ends behind the data.")
@@ -93,7 +98,7 @@ class Records:
         slot = 4 + 2 * field
         offsets = np.zeros(len(self.places), np.int64)
         there = self._vtable_sizes >= slot + 2
-        offsets[there] = self._load(self._vtables[there] + slot, "u16")
+        offsets[there] = self._load(self.vtables[there] + slot, "u16")
         if (offsets >= self._sizes).any():
             raise self._reader.damaged("The layout of a record points outside the record.")
         return np.where(offsets > 0, self.places + offsets, 0)

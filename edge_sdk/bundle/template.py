@@ -116,7 +116,9 @@ def prompt_template(metadata: LlmMetadata, name: str) -> PromptTemplate:
         The path, for errors.
     """
     if metadata.jinja_template is not None:
-        return JinjaTemplate(metadata.jinja_template, name)
+        template = JinjaTemplate(metadata.jinja_template, name)
+        template.start()
+        return template
     # Gemma's turns, and where its pictures go: https://ai.google.dev/gemma/docs/core/prompt-structure
     if metadata.model_type in ("gemma3", "gemma3n"):
         marker = "<start_of_image>" if metadata.model_type == "gemma3" else "<image_soft_token>"

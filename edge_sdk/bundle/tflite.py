@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edge_sdk.bundle.flatbuffer import FlatReader, Table
 from edge_sdk.bundle.operation import OPERATORS
 from edge_sdk.bundle.record import Integers, Records
+from edge_sdk.bundle.soundness import check_soundness
 from edge_sdk.errors import BundleError
 
 __all__ = ["SignatureInfo", "SubgraphInfo", "TensorInfo", "TfliteModel", "read_tflite"]
@@ -128,7 +129,9 @@ def read_tflite(view: memoryview, name: str) -> TfliteModel:
         )
     reader = FlatReader(view, name)
     with reader.guard():
-        return _Walk(reader).model()
+        model = _Walk(reader).model()
+        check_soundness(reader)
+    return model
 
 
 class _Walk:

@@ -294,10 +294,14 @@ def _size(size_bytes: int) -> str:
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
+def _looked_at() -> bool:
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def _progress(label: str, total_bytes: int) -> Iterator[Progress | None]:
     """Show a bar on standard error, where someone looks and it takes long enough to wonder."""
-    if total_bytes < _LONG_BYTES or not sys.stderr.isatty():
+    if total_bytes < _LONG_BYTES or not _looked_at():
         yield None
         return
     with click.progressbar(length=total_bytes, label=label, file=sys.stderr) as bar:
