@@ -1,0 +1,131 @@
+"""Check what is left of a model's tables: fields that this SDK does not need, and an engine follows unchecked.
+
+Source: schema.fbs of TensorFlow Lite, as in LiteRT 2.3 (field numbers, and which option records hold lists).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_sdk.bundle.flatbuffer import FlatReader, Table
+from edge_sdk.bundle.record import Integers, Records
+
+__all__ = ["check_soundness"]
+
+_I64, _I32, _U16, _U8 = 8, 4, 2, 1
+# Kind of options -> its lists, as field number and bytes of an item; a string is a list of bytes here. All other
+# fields of all other kinds are single numbers. First those of field 4 of an operator, then those of field 12.
+_LISTS: Mapping[int, Mapping[int, int]] = {
+    3: {1: _I32, 2: _I32},
+    8: {5: _U8},
+    17: {0: _I32},
+    30: {0: _I32},
+    111: {0: _U8, 1: _U8},
+    115: {0: _I32},
+}
+_LISTS_2: Mapping[int, Mapping[int, int]] = {
+    2: {0: _I64},
+    3: {0: _I64, 1: _I64, 2: _I64},
+    4: {0: _I64, 1: _I64, 2: _I64, 3: _I64, 4: _U8, 7: _I64, 10: _I64, 13: _I64, 16: _I32},
+    5: {0: _U8, 2: _U8, 4: _I32, 5: _U8},
+    6: {0: _I64},
+    7: {1: _I64, 2: _I64, 3: _I64},
+    9: {0: _I64},
+    10: {0: _I64, 1: _I64, 2: _I64},
+    12: {0: _I64, 1: _I64, 2: _I64, 3: _I64, 4: _I32},
+    13: {0: _I64, 1: _I64, 2: _I64, 3: _I64, 4: _I64},
+    16: {0: _I64, 1: _I64, 2: _I64, 4: _I64},
+    17: {0: _I64},
+    21: {0: _U8, 2: _U8},
+    23: {0: _I32},
+}
+# How the segments and indices of a sparse dimension are stored: vectors of int32, uint16 or uint8.
+_SPARSE_ITEM_BYTES = np.array([0, _I32, _U16, _U8])
+
+
+def check_soundness(reader: FlatReader) -> None:
+    """Check that every offset in a model leads somewhere, and that signatures name the ends of their graphs.
+
+    Raises
+    ------
+    BundleError
+        Something is out of place.
+    """
+    root = reader.root()
+    graphs = list(root.tables(2))
+    tensors, _ = Records.of(reader, graphs, 0)
+    _check_lists(tensors, {3: _U8, 7: _I32})
+    _check_quantization(_inner(reader, tensors, 4))
+    _check_sparsity(reader, tensors)
+    operators, _ = Records.of(reader, graphs, 3)
+    _check_lists(operators, {5: _U8, 7: _U8})
+    _check_options(reader, operators, 3, 4, _LISTS)
+    _check_options(reader, operators, 11, 12, _LISTS_2)
+    beyond = operators.integers(9, "u64")
+    if (beyond > reader.size - operators.integers(10, "u64")).any():
+        raise reader.damaged("The options of an operator lie outside the data.")
+    _check_signatures(reader, root, graphs)
+    if any(not item.target(0) for item in root.tables(6)):
+        raise reader.damaged("A piece of its metadata has no name.")
+
+
+def _check_lists(records: Records, lists: Mapping[int, int]) -> None:
+    for field, item_bytes in lists.items():
+        records.counts(records.targets(field), item_bytes)
+
+
+def _inner(reader: FlatReader, records: Records, field: int) -> Records:
+    """Return the records that a field points at, with the layout of each kind of them checked."""
+    targets = records.targets(field)
+    inner = Records(reader, targets[targets > 0])
+    _, first = np.unique(inner.vtables, return_index=True)
+    for place in inner.places[first].tolist():
+        reader.table(place)
+    return inner
+
+
+def _check_quantization(found: Records) -> None:
+    _check_lists(found, {0: _I32, 1: _I32, 2: _I32, 3: _I64, 5: 0})
+
+
+def _check_sparsity(reader: FlatReader, tensors: Records) -> None:
+    found = _inner(reader, tensors, 6)
+    _check_lists(found, {0: _I32, 1: _I32})
+    if not len(found):
+        return
+    tables = [reader.table(place) for place in found.places.tolist()]
+    axes, _ = Records.of(reader, tables, 2)
+    for kind, field in ((2, 3), (4, 5)):
+        kinds = axes.integers(kind, "u8")
+        targets = axes.targets(field)
+        if (kinds >= len(_SPARSE_ITEM_BYTES)).any() or ((kinds > 0) != (targets > 0)).any():
+            raise reader.damaged("A sparse tensor is stored in a way that is not known.")
+        for one in range(1, len(_SPARSE_ITEM_BYTES)):
+            vectors = Records(reader, targets[kinds == one])
+            _check_lists(vectors, {0: int(_SPARSE_ITEM_BYTES[one])})
+
+
+def _check_options(
+    reader: FlatReader, operators: Records, kind: int, field: int, lists: Mapping[int, Mapping[int, int]]
+) -> None:
+    kinds = operators.integers(kind, "u8")[operators.targets(field) > 0]
+    options = _inner(reader, operators, field)
+    for one in np.unique(kinds).tolist():
+        _check_lists(Records(reader, options.places[kinds == one]), lists.get(one, {}))
+
+
+def _check_signatures(reader: FlatReader, root: Table, graphs: list[Table]) -> None:
+    keys = set()
+    for signature in root.tables(7):
+        keys.add(signature.text(2))
+        graph = graphs[signature.integer(4, "u32")]
+        for field, end in ((0, 1), (1, 2)):
+            items = list(signature.tables(field))
+            named = {item.text(0): item.integer(1, "u32") for item in items}
+            ends: Integers | tuple[int, ...] = graph.integers(end, reader.size)
+            if "" in named or len(named) != len(items) or sorted(named.values()) != sorted(ends):
+                raise reader.damaged(f"Its signature {signature.text(2)!r} does not name the ends of its graph.")
+    if "" in keys or len(keys) != root.count(7):
+        raise reader.damaged("Its signatures do not have names of their own.")
