@@ -105,6 +105,15 @@ def read_digits(data: Path, part: str = "train", limit: int = 600) -> NDArray[np
     return np.frombuffer(raw, np.uint8).reshape(-1, _MNIST_SIDE_PX, _MNIST_SIDE_PX)
 
 
+def read_other_films(data: Path) -> list[Picture]:
+    """Read blood films from another laboratory, by name; not every cell in them is labelled, so they come bare.
+
+    Every second one, from the first, is learnt from; the rest shows how often a real film is refused.
+    """
+    paths = sorted((data / "rbc12" / "Dataset").glob("*.jpg"))
+    return [Picture(p.name, read_pixels(p, _CACHE_SIDE_PX), np.zeros((0, 5), np.float32)) for p in paths]
+
+
 def generate_stranger(rng: np.random.Generator) -> Pixels:
     """Draw a picture that is no blood film: noise, a gradient, stripes, text or blocks."""
     low, high = rng.integers(0, 256, (2, 3))

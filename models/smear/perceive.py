@@ -15,7 +15,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from augment import degrade, recolour, view
-from data import SIDE_PX, Pixels, generate_stranger, read_digits, read_folder, read_strangers, split
+from data import (
+    SIDE_PX,
+    Pixels,
+    generate_stranger,
+    read_digits,
+    read_folder,
+    read_other_films,
+    read_strangers,
+    split,
+)
 from language import Perception, pool
 from numpy.typing import NDArray
 from question import covered
@@ -30,6 +39,7 @@ Encode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _SEED = 7
 _VIEWS = 2400
 _FILM_STEPS = 600
+_OTHER_FILMS = 0.3
 # The judge should be sure: a film taken for something else is a worse answer than the reverse.
 _SMOOTHING = 0.01
 
@@ -59,10 +69,12 @@ def fit(perception: Perception, encode: Encode, data: Path) -> None:
     _fit_cover(perception, grids, truth)
     pooled, film = [pool(g) for g in grids], [1.0] * len(grids)
     clothing, digits = read_strangers(data), read_digits(data)
+    others = read_other_films(data)[::2]
     for i in range(_VIEWS):
         film.append(float(i % 2))
-        first = kept[int(rng.integers(len(kept)))]
-        pixels = view(kept, first, rng)[0] if i % 2 else _stranger(rng, clothing, digits)
+        group = others if others and rng.random() < _OTHER_FILMS else kept
+        first = group[int(rng.integers(len(group)))]
+        pixels = view(group, first, rng)[0] if i % 2 else _stranger(rng, clothing, digits)
         pooled.append(pool(_grid(encode, degrade(recolour(pixels, rng), rng))))
         if i % 200 == 0:
             print(f"perceiving {i}/{_VIEWS}", flush=True)

@@ -3,6 +3,7 @@
     python models/smear/refusal.py --json OUT
 
 The photographs, the test parts of clothing and digits, and patterns drawn here; one question each.
+Real films from another laboratory are shown as well: they should not be refused.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from answer_score import is_refused, questions_for
-from data import SIDE_PX, Pixels, default_data, read_digits, read_pixels
+from data import SIDE_PX, Pixels, default_data, read_digits, read_other_films, read_pixels
 from numpy.typing import NDArray
 
 import edge_sdk
@@ -26,7 +28,10 @@ _EACH = 120
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
-def strangers(data: Path) -> Iterator[tuple[str, str, Pixels]]:
+Stranger = tuple[str, str, Pixels]
+
+
+def strangers(data: Path) -> Iterator[Stranger]:
     """Give kind, name and RGB pixels ``(288, 288, 3)`` of each picture."""
     photos = data.parent / "photos"
     for path in sorted(p for p in photos.iterdir() if p.suffix.lower() in _PHOTO_SUFFIXES):
@@ -74,27 +79,36 @@ def _clouds(rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray((plane - plane.min()) / (plane.max() - plane.min()), np.float32)
 
 
+def share_refused(model: Any, pictures: Iterable[Stranger], *, show: bool) -> dict[str, float]:
+    """Ask one question about every picture and give the share refused, by kind and over all; show the wrong ones."""
+    refused: dict[str, list[bool]] = defaultdict(list)
+    for number, (kind, name, pixels) in enumerate(pictures):
+        frame = edge_sdk.Frame.of(np.ascontiguousarray(pixels[:, :, ::-1]))
+        asked = questions_for(name)
+        reply = "".join(model.ask(asked[number % len(asked)].text, frame))
+        refused[kind].append(is_refused(reply))
+        if refused[kind][-1] != show:
+            print(f"  {kind}, {name}: {reply}")
+    everything = [good for group in refused.values() for good in group]
+    return {**{kind: sum(good) / len(good) for kind, good in refused.items()}, "all": sum(everything) / len(everything)}
+
+
 def main() -> None:
     """Count refusals from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--bundle", default="smear")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    refused: dict[str, list[bool]] = defaultdict(list)
+    films = [("films", p.name, cv2.resize(p.pixels, (SIDE_PX, SIDE_PX))) for p in read_other_films(args.data)[1::2]]
     with edge_sdk.load(args.bundle) as model:
-        for kind, name, pixels in strangers(args.data):
-            frame = edge_sdk.Frame.of(np.ascontiguousarray(pixels[:, :, ::-1]))
-            asked = questions_for(name)
-            reply = "".join(model.ask(asked[len(refused[kind]) % len(asked)].text, frame))
-            refused[kind].append(is_refused(reply))
-            if not refused[kind][-1]:
-                print(f"  {kind}, {name}: {reply}")
-    everything = [good for good_of in refused.values() for good in good_of]
-    shares = {kind: sum(good) / len(good) for kind, good in refused.items()}
-    shares["all"] = sum(everything) / len(everything)
-    for kind, share in shares.items():
-        print(f"{kind:12} {share:.3f}")
+        shares = {
+            "no_film": share_refused(model, strangers(args.data), show=True),
+            "film": share_refused(model, films, show=False),
+        }
+    for what, kinds in shares.items():
+        for kind, share in kinds.items():
+            print(f"{what:8} {kind:12} {share:.3f} refused")
     if args.json:
         args.json.write_text(json.dumps(shares, indent=1) + "\n")
 
