@@ -108,18 +108,7 @@ def read_card(data: bytes, name: str) -> Card:
     BundleError
         It is no such JSON, of a later format, or has an entry that is unknown or out of range.
     """
-    if len(data) > _SIZE_MAX_BYTES:
-        raise BundleError(f"{name} has {len(data)} bytes.", why=f"{_SIZE_MAX_BYTES} are the most.")
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{name} is no JSON.", why=str(error)) from error
-    root = _Entry(value, name)
-    written = root.whole("format", 1, 1 << 31)
-    if written != FORMAT:
-        raise BundleError(
-            f"{name} is written in format {written}.", why=f"{FORMAT} is known here.", fix="Update edge-sdk."
-        )
+    root = _root(data, name)
     card = Card(
         name=root.text("name"),
         task=root.text("task"),
@@ -137,6 +126,22 @@ def read_card(data: bytes, name: str) -> Card:
     )
     root.finish()
     return card
+
+
+def _root(data: bytes, name: str) -> _Entry:
+    if len(data) > _SIZE_MAX_BYTES:
+        raise BundleError(f"{name} has {len(data)} bytes.", why=f"{_SIZE_MAX_BYTES} are the most.")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{name} is no JSON.", why=str(error)) from error
+    root = _Entry(value, name)
+    written = root.whole("format", 1, 1 << 31)
+    if written != FORMAT:
+        raise BundleError(
+            f"{name} is written in format {written}.", why=f"{FORMAT} is known here.", fix="Update edge-sdk."
+        )
+    return root
 
 
 class _Entry:

@@ -114,30 +114,21 @@ def add_bundle(
     """
     source = Path(file)
     verify_bundle(source)
-    suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".litertlm"
-    stored_name = _checked_name(source.stem if name is None else name)
-    folder = bundle_folder()
-    target = folder / (stored_name + suffix)
-    for taken in (folder / (stored_name + ending) for ending in SUFFIXES):
-        if taken.exists():
-            raise BundleError(
-                f"There is a bundle {stored_name} already: {taken}",
-                fix=f"Remove it (edge bundle remove {stored_name}), or give another name with --name.",
-            )
+    target = _target(source, source.stem if name is None else name)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _drop_leftovers(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _drop_leftovers(target.parent)
         _copy(source, target, progress)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
-            f"{source} could not be copied to {folder}.",
+            f"{source} could not be copied to {target.parent}.",
             why=error.strerror or str(error),
             fix="Free some space; nothing was left behind." if full else "Set EDGE_BUNDLES to another folder.",
         ) from error
-    return StoredBundle(stored_name, target, target.stat().st_size, shipped=False)
+    return StoredBundle(target.stem, target, target.stat().st_size, shipped=False)
 
 
 def remove_bundle(name: str) -> Path:
@@ -175,14 +166,23 @@ def sha256(path: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
-def _checked_name(name: str) -> str:
+def _target(source: Path, name: str) -> Path:
+    """Return the path that a bundle of a name will have, the name being free and fit for one."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise BundleError(
             f"{name!r} cannot be a bundle's name.",
             why="Names are letters, digits, dots, dashes and underscores, 100 at most.",
             fix="Give another one with --name.",
         )
-    return name
+    suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".litertlm"
+    folder = bundle_folder()
+    for taken in (folder / (name + ending) for ending in SUFFIXES):
+        if taken.exists():
+            raise BundleError(
+                f"There is a bundle {name} already: {taken}",
+                fix=f"Remove it (edge bundle remove {name}), or give another name with --name.",
+            )
+    return folder / (name + suffix)
 
 
 def _copy(source: Path, target: Path, progress: Progress | None) -> None:

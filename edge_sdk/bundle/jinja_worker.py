@@ -91,7 +91,7 @@ def render(template: Any, parts: bool, question: dict[str, Any], most_letters: i
     question["messages"] = [suited(turn, parts) for turn in question["messages"]]
     pieces = []
     size = 0
-    for piece in template.generate(bos_token=question.pop("bos_token", ""), eos_token="", **question):
+    for piece in template.generate({"bos_token": "", "eos_token": "", **question}):
         size += len(piece)
         if size > most_letters:
             return {"error": f"it wrote more than {most_letters} letters", "kind": "limit"}

@@ -45,9 +45,7 @@ def read_vision(message: Message, model_type: str, name: str) -> Vision | None:
     Parameters
     ----------
     message : Message
-        What LlmModelType holds for the type.
-    model_type : str
-        Its name: ``generic_model``, ``gemma3``, ...
+        What LlmModelType holds for the type, which ``model_type`` names.
     name : str
         The path and the section, for errors.
 

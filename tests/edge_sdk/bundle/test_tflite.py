@@ -46,15 +46,20 @@ def small_model(**changes: Any) -> bytes:
         operators=settings["operators"],
         name="main",
     )
-    model = schema.ModelT(
-        version=settings["version"],
-        operatorCodes=settings["codes"],
-        subgraphs=settings.get("graphs", [graph]),
-        buffers=[schema.BufferT(), schema.BufferT(data=settings["weights"])],
-        signatureDefs=[settings["signature"]],
-        description="made for a test",
-        metadata=settings.get("metadata"),
+    return pack(
+        schema.ModelT(
+            version=settings["version"],
+            operatorCodes=settings["codes"],
+            subgraphs=settings.get("graphs", [graph]),
+            buffers=[schema.BufferT(), schema.BufferT(data=settings["weights"])],
+            signatureDefs=[settings["signature"]],
+            description="made for a test",
+            metadata=settings.get("metadata"),
+        )
     )
+
+
+def pack(model: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
