@@ -1,7 +1,7 @@
 """Read FlatBuffers that nobody vouches for: every offset is checked before it is followed.
 
-The generated classes of the ``flatbuffers`` package check nothing and pull in numpy (120 ms, 16 MB); this
-reader is what the two formats here (the header of ``.litertlm`` and ``.tflite`` models) need, and no more.
+The generated classes of the ``flatbuffers`` package follow offsets without looking; this reader is what the
+formats here (the header of ``.litertlm``, ``.tflite`` models and their metadata) need, and no more.
 
 Source: https://flatbuffers.dev/internals (layout of tables, vtables, vectors and strings).
 """

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -187,11 +186,10 @@ def _target(source: Path, name: str) -> Path:
 
 def _copy(source: Path, target: Path, progress: Progress | None) -> None:
     """Write beside the target, force it to the disk, read it again, and only then give it its name."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-    part = Path(temporary)
+    part = target.with_name(f".{target.stem}.{time.time_ns():x}.part")
     try:
         digest = hashlib.sha256()
-        with os.fdopen(descriptor, "wb") as out, source.open("rb") as file:
+        with part.open("xb") as out, source.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 out.write(chunk)
                 digest.update(chunk)
@@ -208,7 +206,6 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> None:
                 fix="Try another disk: set EDGE_BUNDLES to a folder on it.",
             )
         verify_bundle(part)
-        part.chmod(0o644)
         part.rename(target)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Read Protocol Buffers messages from files that nobody vouches for.
 
-The messages of a bundle are a few hundred bytes with a dozen fields that matter. Reading them here costs no
-import; the generated classes of ``litert-lm-builder`` cost 150 ms and 25 MB (they bring protobuf, absl and
-numpy). Fields that are not asked for are skipped, as the format wants it, so newer writers stay readable.
+The messages of a bundle are a few hundred bytes with a dozen fields that matter; the generated classes of
+``litert-lm-builder`` would bring protobuf and absl along for them. Fields that are not asked for are skipped,
+as the format wants it, so newer writers stay readable.
 
 Source: https://protobuf.dev/programming-guides/encoding (tags, varints, length-delimited and packed fields).
 """
