@@ -101,7 +101,6 @@ class FlatReader:
 
     def table(self, at: int) -> Table:
         """Return the table at a place, its vtable checked."""
-        self.spend(tables=1)
         vtable_at = at - _I32.unpack_from(self.view, at)[0]
         known = self._vtables.get(vtable_at)
         if known is None:
@@ -188,7 +187,10 @@ class Table:
     def table(self, field: int) -> Table | None:
         """Return a record within this one."""
         at = self.target(field)
-        return self._reader.table(at) if at else None
+        if not at:
+            return None
+        self._reader.spend(tables=1)
+        return self._reader.table(at)
 
     def count(self, field: int, item_bytes: int = 4) -> int:
         """Return how many items a vector holds, without reading them."""
@@ -233,5 +235,6 @@ class Table:
         if not at:
             return
         start, count = self._reader.vector(at, 4)
+        self._reader.spend(tables=count)
         for place in range(start, start + 4 * count, 4):
             yield self._reader.table(place + _U32.unpack_from(self._reader.view, place)[0])

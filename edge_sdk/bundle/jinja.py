@@ -151,8 +151,10 @@ class JinjaTemplate:
                 why=str(reply.get("error")),
                 fix="pip install jinja2",
             )
+        # The words may be the template's own, and will be shown on terminals.
+        told = "".join(letter if letter.isprintable() else " " for letter in str(reply.get("error")))
         return BundleError(
-            f"The prompt template of {self._name} failed: {reply.get('error')}.",
+            f"The prompt template of {self._name} failed: {told}.",
             why="Templates come from the bundle's publisher and run with limits on time, memory and length.",
             fix="Ask the publisher for a bundle with a working template.",
         )

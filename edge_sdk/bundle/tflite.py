@@ -200,8 +200,12 @@ class _Walk:
             raise self._reader.damaged("A tensor is of a type that is not known.")
         buffers, externals = records.integers(2, "u32"), records.integers(10, "u32")
         known = max(len(self._buffer_bytes), 1)
-        if len(codes) and (buffers.max() >= known or externals.max() > self._root.count(9)):
+        if buffers.max(initial=0) >= known:
             raise self._reader.damaged(f"A tensor wants buffer {int(buffers.max())} of {known}.")
+        # Weights in a file of their own go by a number that the model gives them; 0 is none.
+        outside, _ = Records.of(self._reader, [self._root], 9)
+        if not np.isin(externals, [0, *outside.integers(0, "u32")]).all():
+            raise self._reader.damaged("A tensor wants an external buffer that is not listed.")
         found_bytes = self._buffer_bytes[buffers] if len(self._buffer_bytes) else np.zeros_like(buffers)
         bits = np.array([bits for _, bits in _TYPES])[codes]
         needed_bytes = np.ceil(self._elements(records) * bits / 8)

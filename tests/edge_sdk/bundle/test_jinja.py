@@ -106,6 +106,12 @@ def test_a_template_may_refuse_a_conversation_and_go_on_with_the_next(make: Make
     assert template.render(ASK) == "fine"
 
 
+def test_what_a_template_says_of_itself_does_not_steer_the_terminal(make: Make) -> None:
+    with pytest.raises(BundleError, match="TemplateError:  \\[2Jgone") as error:
+        make("{{ raise_exception('\\x1b[2Jgone') }}").render(ASK)
+    assert "\x1b" not in str(error.value)
+
+
 BOMBS = {
     "a loop of a billion": "{% for i in range(10**9) %}{% endfor %}",
     "loops in loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",

@@ -16,15 +16,16 @@ schema = pytest.importorskip("ai_edge_litert.schema_py_generated", exc_type=Impo
 DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
+QUANTIZED = schema.QuantizationParametersT(scale=[0.5], zeroPoint=[-3])
+
 
 def small_model(**changes: Any) -> bytes:
     """Return a model of one addition with constant weights, changed as a test wants it."""
-    quantized = schema.QuantizationParametersT(scale=[0.5], zeroPoint=[-3])
     settings: dict[str, Any] = {
         "tensors": [
             schema.TensorT(shape=[2, 3], type=0, buffer=0, name="in"),
             schema.TensorT(shape=[3], type=0, buffer=1, name="weights"),
-            schema.TensorT(shape=[2, 3], type=9, buffer=0, name="out", quantization=quantized),
+            schema.TensorT(shape=[2, 3], type=9, buffer=0, name="out", quantization=QUANTIZED),
         ],
         "operators": [schema.OperatorT(opcodeIndex=0, inputs=[0, 1], outputs=[2])],
         "inputs": [0],
@@ -55,6 +56,7 @@ def small_model(**changes: Any) -> bytes:
             signatureDefs=[settings["signature"]],
             description="made for a test",
             metadata=settings.get("metadata"),
+            externalBuffers=settings.get("externals"),
         )
     )
 
@@ -164,6 +166,19 @@ def test_a_tensor_that_cannot_be_is_refused(tensor: dict[str, Any]) -> None:
     wrong = schema.TensorT(**({"shape": [2, 3], "type": 0, "buffer": 0, "name": "in"} | tensor))
     with pytest.raises(BundleError, match=r"small\.tflite is damaged"):
         read(small_model(tensors=[wrong] * 3))
+
+
+def test_weights_in_a_file_of_their_own_go_by_their_number() -> None:
+    tensors = [
+        schema.TensorT(shape=[2, 3], type=0, buffer=0, name="in"),
+        schema.TensorT(shape=[3], type=9, buffer=0, name="weights", externalBuffer=700),
+        schema.TensorT(shape=[2, 3], type=0, buffer=0, name="out"),
+    ]
+    listed = [schema.ExternalBufferT(id=700, group=0, offset=0, length=3)]
+    assert dict(read(small_model(tensors=tensors, externals=listed)).subgraphs[0].weights) == {"int8": 1}
+    with pytest.raises(BundleError, match=r"small\.tflite is damaged") as error:
+        read(small_model(tensors=tensors))
+    assert "external buffer" in str(error.value.why)
 
 
 def test_an_operand_may_be_left_out() -> None:
