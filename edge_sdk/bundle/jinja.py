@@ -216,8 +216,10 @@ class _Worker:
         stdout = self._process.stdout
         assert stdout is not None
         data = bytearray()
+        poll = select.poll()
+        poll.register(stdout, select.POLLIN)
         while len(data) < size:
-            ready, _, _ = select.select([stdout], [], [], max(0.0, until_s - time.monotonic()))
+            ready = poll.poll(1000 * max(0.0, until_s - time.monotonic()))
             piece = os.read(stdout.fileno(), min(size - len(data), 1 << 16)) if ready else b""
             if not piece:
                 raise EOFError
