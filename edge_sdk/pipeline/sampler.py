@@ -52,7 +52,8 @@ class Sampler:
         self._temperature = temperature
         self._top_k = top_k
         self._top_p = top_p
-        self._random = np.random.default_rng(seed)
+        # Not for greedy choice: numpy's random part alone takes 6 MB.
+        self._random = np.random.default_rng(seed) if temperature else None
 
     def pick(self, logits: npt.NDArray[np.float32]) -> int:
         """Choose a token.
@@ -62,7 +63,7 @@ class Sampler:
         logits : ndarray
             ``(V,)`` float32 scores; read where they are, not copied, in the greedy case.
         """
-        if self._temperature == 0:
+        if self._random is None:
             return int(logits.argmax())
         ids = np.arange(len(logits))
         if self._top_k is not None and self._top_k < len(logits):

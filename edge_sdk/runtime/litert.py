@@ -125,7 +125,10 @@ class LiteRtModel(Model):
             lib.call("SetOptionsHardwareAccelerators", options, CPU)
             for identifier, settings in (
                 ("xnnpack", f"num_threads = {self._threads}\n" + cache),
-                ("runtime_options_string", f"error_reporter_mode = {errors}\n"),
+                (
+                    "runtime_options_string",
+                    f"error_reporter_mode = {errors}\ncompress_quantization_zero_points = true\n",
+                ),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
             return lib.make("CreateCompiledModel", lib.environment, self._handle, options)

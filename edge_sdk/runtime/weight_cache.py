@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import os
 import struct
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -100,7 +100,7 @@ class WeightCache:
             return None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            target = self.folder / f"{self._content(region)[:24]}-{_place(library)[:12]}{_SUFFIX}"
+            target = self.folder / f"{self._content(region)[:24]}-{_place(library)}{_SUFFIX}"
             if is_whole(target):
                 self._mark_used(target)
                 return target
@@ -207,6 +207,8 @@ def is_whole(file: Path) -> bool:
 
 
 def _sha256(region: Region) -> str:
+    import hashlib  # loads OpenSSL, 3 MB that a model whose content is known does without
+
     digest, left = hashlib.sha256(), region.size
     with region.path.open("rb") as stream:
         stream.seek(region.offset)
@@ -219,7 +221,7 @@ def _sha256(region: Region) -> str:
 def _place(library: Path) -> str:
     """Return a name for this processor with this build of the engine."""
     facts = library.stat()
-    return hashlib.sha256(f"{_processor()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+    return f"{zlib.crc32(f'{_processor()} {facts.st_size} {facts.st_mtime_ns}'.encode()):08x}"
 
 
 @cache
