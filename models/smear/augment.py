@@ -81,7 +81,7 @@ def _clip(boxes: Boxes) -> tuple[Boxes, Boxes]:
 
 
 def view(pictures: list[Picture], first: Picture, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
-    """Compose a random view: one window of a picture, or four pictures side by side.
+    """Compose a random view: one window of a picture, or windows of several side by side.
 
     Returns
     -------
@@ -93,19 +93,31 @@ def view(pictures: list[Picture], first: Picture, rng: np.random.Generator) -> t
     """
     kind = rng.random()
     stretch = np.exp(rng.uniform(-0.16, 0.16) * np.array([0.5, -0.5]))
-    if kind < 0.68:
+    if kind < 0.62:
         scale = 1.0 if kind < 0.2 else float(np.exp(rng.uniform(0, np.log(1.6))))
         span = np.minimum(stretch / scale, 1.0)
         pixels, boxes = _window(first, span, (SIDE_PX, SIDE_PX), rng)
         return np.ascontiguousarray(pixels), *_clip(boxes)
-    scale = float(np.exp(rng.uniform(np.log(0.5), 0)))
-    split = rng.uniform(max(1 - scale, 0.3), min(scale, 0.7), 2) if scale > 0.5 else np.full(2, 0.5)
-    cut = (split * SIDE_PX).astype(int)
+    return _mosaic(pictures, first, stretch, 2 if kind < 0.88 else 3, rng)
+
+
+def _mosaic(
+    pictures: list[Picture], first: Picture, stretch: NDArray[np.float64], across: int, rng: np.random.Generator
+) -> tuple[Pixels, Boxes, Boxes]:
+    """Lay windows of ``across`` times ``across`` pictures side by side, as at a lower magnification."""
+    if across == 2:
+        scale = float(np.exp(rng.uniform(np.log(0.5), 0)))
+        inner = rng.uniform(max(1 - scale, 0.3), max(min(scale, 0.7), 0.5), (1, 2))
+    else:
+        scale = float(rng.uniform(0.34, 0.55))
+        inner = rng.uniform([[0.3], [0.63]], [[0.37], [0.7]], (2, 2))
+    cuts = np.vstack([np.zeros((1, 2), int), (inner * SIDE_PX).astype(int), np.full((1, 2), SIDE_PX)])
     canvas = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
     kept, slivers = [], []
-    for part in range(4):
-        low = np.array([cut[0] * (part % 2), cut[1] * (part // 2)])
-        high = np.array([cut[0] if part % 2 == 0 else SIDE_PX, cut[1] if part < 2 else SIDE_PX])
+    for part in range(across**2):
+        column, line = part % across, part // across
+        low = np.array([cuts[column, 0], cuts[line, 1]])
+        high = np.array([cuts[column + 1, 0], cuts[line + 1, 1]])
         size = high - low
         picture = first if part == 0 else pictures[int(rng.integers(len(pictures)))]
         span = np.minimum(stretch * size / SIDE_PX / scale, 1.0)

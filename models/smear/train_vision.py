@@ -131,7 +131,7 @@ class Training:
     """Weights, their average and the optimizer, and where they are kept."""
 
     def __init__(self, out: Path, rate: float, start: Path | None, *, resume: bool) -> None:
-        self.out, self.rate, self.step = out, rate, 0
+        self.out, self.rate, self.step, self.done = out, rate, 0, 0.0
         self.model = Vision().to(memory_format=torch.channels_last)
         if start:
             self.model.load_state_dict(torch.load(start, weights_only=True)["average"])
@@ -145,11 +145,11 @@ class Training:
             self.model.load_state_dict(state["model"])
             self.mean.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
+            self.step, self.done = state["step"], state["done"]
 
     def learn(self, batch: dict[str, Tensor], done: float) -> list[float]:
         """Take one step at a share ``done`` of the run, and return the losses before it."""
-        self.step += 1
+        self.step, self.done = self.step + 1, done
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * pace(done)
         parts = losses(self.model, batch)
@@ -167,6 +167,7 @@ class Training:
             "average": self.mean.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "done": self.done,
         }
         part = self.out.with_suffix(".part")
         torch.save(state, part)
@@ -197,11 +198,12 @@ def train(options: argparse.Namespace) -> None:
     loader = DataLoader(
         views, BATCH, sampler=order, num_workers=1, prefetch_factor=6, worker_init_fn=_start_worker, drop_last=True
     )
-    began = told = time.monotonic()
+    first, began = training.done, time.monotonic()
+    told = began
     seen: list[list[float]] = []
     for batch in loader:
         now = time.monotonic()
-        done = (now - began) / limit_s if limit_s else (training.step + 1) / steps
+        done = first + (1 - first) * (now - began) / limit_s if limit_s else (training.step + 1) / steps
         seen.append(training.learn(batch, done))
         if now - told > _TELL_S or done >= 1:
             means = " ".join(f"{mean:.3f}" for mean in np.mean(seen, axis=0))
@@ -220,7 +222,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--out", type=Path, default=Path("build/smear/vision.pt"))
     parser.add_argument("--epochs", type=int, default=95)
-    parser.add_argument("--minutes", type=float, help="end after this long instead; the pace follows the clock")
+    parser.add_argument("--minutes", type=float, help="end after this long instead, a resumed run too")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
