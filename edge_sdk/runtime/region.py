@@ -22,6 +22,7 @@ _FOREIGN = {
 }
 _WHY_MAX = 200  # some engines put everything they have to say on one line
 _OWN_OPERATORS = "Export the model again with TFLite's built-in operators only."
+_TOO_NEW = re.compile(r"builtin_code out of range: (\d+)")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\S+?)\.?\s")
 
 
@@ -115,6 +116,12 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
         fixes = [fix for start, fix in _FOREIGN.items() if operator.startswith(start)]
         if missing or fixes:
             return ModelError(f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS)
+    if newer := _TOO_NEW.search(said):
+        return ModelError(
+            f"{name} is newer than the engine installed here.",
+            why=f"It needs the operator {OPERATORS[int(newer[1])]}, which tflite-runtime 2.14 does not have.",
+            fix="Use a 64-bit system with ai-edge-litert, or a model exported without that operator.",
+        )
     if "Variable tensors" in said:
         return ModelError(
             f"{name} does not run in LiteRT.",
