@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import mmap
 import resource
 import weakref
 from collections.abc import Mapping
@@ -75,6 +75,7 @@ class LiteRtModel(Model):
         self._lib = load_library()
         self._indices: dict[str, int] = {}
         self._cancel_flag = (ctypes.c_uint8 * 2)()  # read as a string that is empty or not
+        self._mapped: tuple[mmap.mmap, Array] | None = None
         self._handle = c_void_p()
         self._compiled = c_void_p()
         self._threads = threads
@@ -87,33 +88,29 @@ class LiteRtModel(Model):
         log = Caught()
         try:
             with caught(log):
-                self._read(region)
-                self._start(cache_file, _ERRORS_KEPT)
+                self._start(region, cache_file, _ERRORS_KEPT)
         except ModelError as error:
             raise refusal(region.name, description, self._complaints(region) or error.why or "") from error
         self.cache_refused = _CACHE_REFUSED in log.complaints()
 
-    def _read(self, region: Region) -> None:
-        descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            where = descriptor, region.offset, region.size
-            self._handle = self._lib.make("CreateModelFromFd", self._lib.environment, *where)
-        finally:
-            os.close(descriptor)
-
-    def _start(self, cache_file: str, errors: int) -> None:
+    def _start(self, region: Region, cache_file: str, errors: int) -> None:
+        pages, view = self._mapped = region.map()  # read where it is, and kept until the engine has let go
+        where = view.ctypes.data, region.size
+        self._handle = self._lib.make("CreateModelFromBuffer", self._lib.environment, *where)
         self._compiled = self._compile(cache_file, errors)
         flag = ctypes.addressof(self._cancel_flag)
         self._lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, self._lib.flag_is_set)
         self.signatures = self._read_signatures()
+        # Most of what loading read of the file no run looks at; what one does comes back by itself.
+        with suppress(OSError):  # pages that someone has locked in memory stay
+            pages.madvise(mmap.MADV_DONTNEED)
 
     def _complaints(self, region: Region) -> str:
         """Fail once more, with the engine printing what is wrong, and return that."""
         log = Caught()
         self._release()
         with suppress(ModelError), caught(log), self._lib.loud():
-            self._read(region)
-            self._start("", _ERRORS_PRINTED)
+            self._start(region, "", _ERRORS_PRINTED)
         self._release()
         return log.complaints()
 
@@ -203,6 +200,7 @@ class LiteRtModel(Model):
             if handle:
                 self._lib.functions[f"Destroy{kind}"](handle)
         self._compiled = self._handle = c_void_p()
+        self._mapped = None
 
 
 class _LiteRtRun(Run):

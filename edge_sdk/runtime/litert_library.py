@@ -97,7 +97,7 @@ _OUT = POINTER(c_void_p)
 # Function -> argument types; all of these return a status. `make` functions write a handle to the last one.
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "CreateEnvironment": (c_int, POINTER(_EnvironmentOption), _OUT),
-    "CreateModelFromFd": (c_void_p, c_int, c_size_t, c_size_t, _OUT),
+    "CreateModelFromBuffer": (c_void_p, c_void_p, c_size_t, _OUT),
     "GetNumModelSignatures": (c_void_p, POINTER(c_size_t)),
     "GetModelSignature": (c_void_p, c_size_t, _OUT),
     "GetSignatureKey": (c_void_p, POINTER(c_char_p)),

@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from edge_sdk.bundle.operation import OPERATORS
 from edge_sdk.bundle.tflite import TfliteModel, read_tflite
 from edge_sdk.errors import BundleError, ModelError
@@ -80,15 +83,27 @@ class Region:
         BundleError
             It is no TFLite model, or a damaged one.
         """
+        found = read_tflite(self.map()[1].data, self.name)
+        # Without the metadata, which are views of the file: it is unmapped with its last view.
+        return TfliteModel(found.description, found.subgraphs, found.signatures, {})
+
+    def map(self) -> tuple[mmap.mmap, npt.NDArray[np.uint8]]:
+        """Map the region into memory by descriptor and offset, and return the pages with the region in them.
+
+        Returns
+        -------
+        pages : mmap.mmap
+            From the page in which the region begins.
+        region : ndarray
+            ``(size,)`` uint8, a view of the pages.
+        """
         page = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         try:
             with self.path.open("rb") as file:
                 pages = mmap.mmap(file.fileno(), self.offset - page + self.size, access=mmap.ACCESS_READ, offset=page)
-        except OSError as error:
-            raise BundleError(f"{self.path} cannot be read.", why=error.strerror) from error
-        # Unmapped with its last view: what is returned holds none, an error on its way up may.
-        found = read_tflite(memoryview(pages)[self.offset - page :], self.name)
-        return TfliteModel(found.description, found.subgraphs, found.signatures, {})
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{self.path} cannot be read.", why=str(error)) from error
+        return pages, np.frombuffer(pages, np.uint8, self.size, self.offset - page)
 
 
 def custom_operators(description: TfliteModel) -> list[str]:
