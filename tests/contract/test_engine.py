@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -334,3 +336,46 @@ def test_an_unknown_engine_lists_the_known_ones(material: Path) -> None:
     with pytest.raises(ModelError, match=r"no engine 'onnx'") as caught:
         open_model(material / "models" / "mnist_quantized.tflite", engine="onnx")
     assert "auto, litert, interpreter" in str(caught.value)
+
+
+DAMAGED = """
+import random, sys
+from pathlib import Path
+from edge_sdk.errors import EdgeError
+from edge_sdk.runtime import open_model
+
+whole, file, engine = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), sys.argv[3]
+chance, refused = random.Random(4), 0
+
+def cases():
+    for place in range(200):
+        yield whole[: len(whole) * place // 200]
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 8))):
+            damaged[chance.randrange(1024)] ^= 1 << chance.randrange(8)
+        yield bytes(damaged)
+
+for damaged in cases():
+    file.write_bytes(damaged)
+    try:
+        with open_model(file, engine=engine, threads=1) as model:
+            for name in model.signatures:
+                model.bind(name)()
+    except EdgeError as error:
+        assert str(file) in str(error), error
+        refused += 1
+print(refused)
+"""
+
+
+@pytest.mark.parametrize("name", ["mnist_quantized", "conv_fc_mnist_srq_a8w8"])
+def test_a_model_cut_off_or_with_flipped_bits_never_ends_the_process(
+    material: Path, engine: str, name: str, tmp_path: Path
+) -> None:
+    model, file = material / "models" / f"{name}.tflite", tmp_path / "damaged.tflite"
+    ended = subprocess.run(
+        [sys.executable, "-c", DAMAGED, str(model), str(file), engine], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert int(ended.stdout) > 200  # all that were cut off, and many more
