@@ -204,7 +204,8 @@ def ask(
     if kind == "off":
         text = _off_topic(rng, test=test)
     elif kind == "finer":
-        text = _about_things(rng, wordings(phrase.FINER_NAMES, test=test), test=test)
+        names = wordings(phrase.FINER_NAMES, test=test)
+        text = _about_things(rng, [_made_up_cell(rng) for _ in range(2)] if rng.random() < 0.3 else names, test=test)
     else:
         text = rng.choice(wordings(tables[kind], test=test))
         if kind == "compare":
@@ -231,27 +232,32 @@ def _subject(kind: str, rng: random.Random) -> tuple[str, ...]:
 
 def _about_things(rng: random.Random, things: list[str], *, test: bool) -> str:
     table = rng.choice([phrase.COUNT, phrase.COUNT, phrase.PRESENT, phrase.WHERE, phrase.COMPARE])
-    words = [rng.choice(things) if rng.random() < 0.75 else _made_up(rng) for _ in range(2)]
-    if things == wordings(phrase.FINER_NAMES, test=test):
-        words = rng.sample(things, 2)
-    one = words[0].removesuffix("s")
-    return rng.choice(wordings(table, test=test)).format(x=one, s=words[0], a=words[0], b=words[1])
+    first, second = rng.sample(things, 2)
+    return rng.choice(wordings(table, test=test)).format(x=first.removesuffix("s"), s=first, a=first, b=second)
 
 
 def _made_up(rng: random.Random) -> str:
     """Make a word up, so that a noun that was never seen is no reason to count cells."""
-    syllables = (
-        "".join(rng.choice(p) for p in ("bcdfghjklmnprstvwz", "aeiou", "lnrst   ")) for _ in range(rng.randint(1, 3))
-    )
-    word = "".join(syllables).replace(" ", "") + rng.choice(["s", "ers", "es", "ings", "s"])
+    word = _syllables(rng) + rng.choice(["s", "ers", "es", "ings", "s"])
     return rng.choice(["", "", "", "red ", "white ", "blue ", "small "]) + word
+
+
+def _made_up_cell(rng: random.Random) -> str:
+    """Make the name of a cell up that sounds like one."""
+    return _syllables(rng) + rng.choice(["cytes", "phils", "blasts", " cells", "cytes", "somes", " bodies"])
+
+
+def _syllables(rng: random.Random) -> str:
+    parts = ("bcdfghjklmnprstvwz", "aeiou", "lnrst   ")
+    return "".join("".join(map(rng.choice, parts)) for _ in range(rng.randint(1, 3))).replace(" ", "")
 
 
 def _off_topic(rng: random.Random, *, test: bool) -> str:
     things = wordings(phrase.THINGS, test=test)
     roll = rng.random()
     if roll < 0.45:
-        return _about_things(rng, things, test=test)
+        named = [rng.choice(things) if rng.random() < 0.75 else _made_up(rng) for _ in range(2)]
+        return _about_things(rng, named, test=test)
     if test:
         return rng.choice(phrase.OFF_TEST)
     if roll < 0.5:
@@ -291,7 +297,7 @@ def scribble(text: str, rng: random.Random) -> str:
         text = text.replace(" ", "  ", 1)
     if rng.random() < 0.06:
         text += rng.choice([" ", "?", "??", "!", " ?", "\n"])
-    return text
+    return text or "?"
 
 
 def _slip(text: str, rng: random.Random) -> str:

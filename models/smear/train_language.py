@@ -188,13 +188,16 @@ def make_tokenizer(path: Path) -> SentencePieceProcessor:
     return load_tokenizer(path)
 
 
-def train(pieces: SentencePieceProcessor, steps: int, path: Path) -> Speaker:
-    """Train for ``steps`` batches, saving now and then."""
+def train(pieces: SentencePieceProcessor, steps: int, path: Path, start: Path | None = None) -> Speaker:
+    """Train for ``steps`` batches, saving now and then; from another run's weights, more gently."""
     torch.manual_seed(SEED)
-    speaker = Speaker()
-    tools = torch.optim.AdamW(speaker.parameters(), RATE, (0.9, 0.98), weight_decay=0.02)
-    plan = torch.optim.lr_scheduler.OneCycleLR(tools, RATE, steps, pct_start=0.05, final_div_factor=50)
-    stream, began, smooth = batches(pieces, SEED), time.monotonic(), 0.0
+    speaker, rate, seed = Speaker(), RATE, SEED
+    if start:
+        speaker.load_state_dict(torch.load(start, weights_only=True)["speaker"])
+        rate, seed = RATE / 3, SEED + 1
+    tools = torch.optim.AdamW(speaker.parameters(), rate, (0.9, 0.98), weight_decay=0.02)
+    plan = torch.optim.lr_scheduler.OneCycleLR(tools, rate, steps, pct_start=0.05, final_div_factor=50)
+    stream, began, smooth = batches(pieces, seed), time.monotonic(), 0.0
     for step in range(1, steps + 1):
         loss = speaker(next(stream))
         tools.zero_grad(set_to_none=True)
@@ -216,11 +219,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "build" / "smear")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--start", type=Path, help="go on from this checkpoint, with the tokenizer that is there")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    pieces = make_tokenizer(args.out / "tokenizer.model")
-    train(pieces, args.steps, args.out / "language.pt")
+    tokenizer = args.out / "tokenizer.model"
+    pieces = load_tokenizer(tokenizer) if args.start else make_tokenizer(tokenizer)
+    train(pieces, args.steps, args.out / "language.pt", args.start)
 
 
 if __name__ == "__main__":
