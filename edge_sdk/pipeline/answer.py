@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 
 from edge_sdk.errors import EdgeError
@@ -65,6 +66,7 @@ class State:
     timings: Timings = field(default_factory=Timings)
     finish: str = ""
     cancelled: bool = False
+    superseded: bool = False
     overrun: int = 0
     text: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -76,13 +78,17 @@ class Answer(Iterator[str]):
     Use it in a loop, or take ``answer.text``, which decodes to the end.
     """
 
-    def __init__(self, pieces: Iterator[str], state: State, stop_run: Callable[[], None]) -> None:
+    def __init__(
+        self, pieces: Iterator[str], state: State, lock: AbstractContextManager[object], cancel: Callable[[], None]
+    ) -> None:
         self._pieces = pieces
         self._state = state
-        self._stop_run = stop_run
+        self._lock = lock
+        self._cancel = cancel
 
     def __next__(self) -> str:
-        return next(self._pieces)
+        with self._lock:
+            return next(self._pieces)
 
     def __repr__(self) -> str:
         return f"<Answer {''.join(self._state.text)!r} {self._state.finish or 'unfinished'}>"
@@ -90,7 +96,7 @@ class Answer(Iterator[str]):
     @property
     def text(self) -> str:
         """The whole answer; decodes what is still to come."""
-        for _ in self._pieces:
+        for _ in self:
             pass
         return "".join(self._state.text)
 
@@ -124,8 +130,7 @@ class Answer(Iterator[str]):
 
     def cancel(self) -> None:
         """Stop decoding, from any thread; the iterator ends, and ``finish`` is ``cancelled``."""
-        self._state.cancelled = True
-        self._stop_run()
+        self._cancel()
 
 
 class StopText:

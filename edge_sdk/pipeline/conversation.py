@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,10 @@ from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prompt import check_question, message, split_prompt
-from edge_sdk.pipeline.sampler import Sampler
+from edge_sdk.pipeline.settings import Settings, SettingsArguments
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Conversation", "Eyes"]
 
@@ -39,73 +44,118 @@ class _Turn:
     messages: list[dict[str, object]]
     frames: list[Frame]
     fresh: bool
-    sampler: Sampler
-    max_tokens: int | None
+    settings: Settings
     stop: StopText
+    state: State
     seen: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
 class Conversation:
     """A dialogue with a bundle; ask follow-up questions about the same frames without paying for them twice.
 
-    Made by ``model.conversation()``. Only the newest answer can be read on: asking again ends the one before.
+    Made by ``model.conversation()``; use it in ``with``. One answer is read at a time: asking again ends the one
+    before, and what it had said by then stays in the history.
+
+    Parameters
+    ----------
+    language : Language
+        The language side of the bundle.
+    eyes : Eyes or None
+        The visual side; None where the bundle has none.
+    frames_most : int, optional
+        Most frames in one question.
+    when_done : function, optional
+        Called with the conversation whenever an answer has ended.
     """
 
-    def __init__(self, language: Language, eyes: Eyes | None, frames_most: int | None = None) -> None:
+    def __init__(
+        self,
+        language: Language,
+        eyes: Eyes | None,
+        frames_most: int | None = None,
+        when_done: Callable[[Conversation], None] | None = None,
+    ) -> None:
         self._language = language
         self._eyes = eyes
         self._frames_most = frames_most
-        self._decoder = language.new_decoder()
+        self._when_done = when_done
+        self._decoder = language.new_decoder(self._checkpoint)
         self._messages: list[dict[str, object]] = []
         self._embeddings: list[npt.NDArray[np.float32]] = []
         self._said = ""  # the rendered text whose tokens the cache holds, but for those in _unfed
         self._unfed: list[int] = []
-        self._state: State | None = None
+        self._turn: _Turn | None = None
+        # Held while an answer is decoded from one piece to the next, and while a question is prepared.
+        self._lock = threading.RLock()
         self._closed = False
 
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def __repr__(self) -> str:
-        used = f"{self._decoder.position} of {self._decoder.capacity} tokens used"
+        used = "closed" if self._closed else f"{self._decoder.position} of {self._decoder.capacity} tokens used"
         return f"<Conversation with {self._language.name}, {used}>"
 
     def reset(self) -> None:
         """Forget everything that was said."""
-        self._abandon()
-        self._messages, self._embeddings, self._said = [], [], ""
+        self._supersede()
+        with self._lock:
+            self._turn = None
+            self._messages, self._embeddings, self._said = [], [], ""
+            self._decoder.reset()
 
     def close(self) -> None:
-        """Let go of the cache's memory; twice is harmless."""
+        """Let go of the cache's memory; an answer that is being read ends with an error. Twice is harmless."""
         self._closed = True
-        self._abandon()
-        self._decoder.close()
+        self._supersede()
+        with self._lock:
+            self._turn = None
+            self._decoder.close()
 
-    def ask(
-        self,
-        prompt: str,
-        frames: object = None,
-        *,
-        max_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] = (),
-        seed: int | None = None,
-    ) -> Answer:
-        """Ask the next question; see `edge_sdk.pipeline.model.Model.ask`."""
+    def ask(self, prompt: str, frames: object = None, **settings: Unpack[SettingsArguments]) -> Answer:
+        """Ask the next question.
+
+        Parameters
+        ----------
+        prompt : str
+            The question.
+        frames : frame or list of frames, optional
+            What it is about; frames of earlier questions are remembered.
+        **settings
+            As in `VisionLanguageModel.ask`: max_tokens, temperature, top_k, top_p, stop, seed.
+
+        Raises
+        ------
+        PromptError
+            The question or a setting makes no sense, or the bundle does not take the frames.
+        PromptTooLong
+            What was said and the question do not fit into the cache.
+        FrameError
+            Something given as a frame is none.
+        ClosedError
+            The conversation was closed.
+        """
+        self._check_open()
         check_question(prompt, limit=self._decoder.capacity * 64)
-        if max_tokens is not None and max_tokens < 1:
-            raise PromptError(f"max_tokens is {max_tokens}.", fix="Give at least 1, or leave it out.")
-        sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        wanted = Settings(**settings)
         pictures = self._frames(frames)
-        self._abandon()
-        messages = [*self._messages, message(prompt, len(pictures))]
-        text = self._language.template.render(messages)
-        fresh = not (self._said and text.startswith(self._said))
-        turn = _Turn(text, messages, pictures, fresh, sampler, max_tokens, StopText(tuple(s for s in stops if s)))
-        parts = self._parts(turn)
-        state = State(frames=tuple(f"{f.source}#{f.sequence}" for f in pictures))
-        self._state = state
-        return Answer(self._decode(turn, parts, state), state, self._decoder.cancel)
+        self._supersede()
+        with self._lock:
+            if self._turn is not None:
+                self._settle(self._turn)
+            messages = [*self._messages, message(prompt, len(pictures))]
+            text = self._language.template.render(messages)
+            fresh = not (self._said and text.startswith(self._said))
+            state = State(frames=tuple(f"{f.source}#{f.sequence}" for f in pictures))
+            turn = _Turn(text, messages, pictures, fresh, wanted, StopText(wanted.stops), state)
+            parts = self._parts(turn)
+            self._turn = turn
+        return Answer(self._decode(turn, parts), state, self._lock, lambda: self._cancel(turn))
 
     def _frames(self, frames: object) -> list[Frame]:
         several = list(frames) if isinstance(frames, (list, tuple)) else [] if frames is None else [frames]
@@ -146,28 +196,27 @@ class Conversation:
             raise PromptError("The prompt ends with a frame.", why="The bundle's template puts no text after it.")
         return parts
 
-    def _decode(self, turn: _Turn, parts: list[list[int] | int], state: State) -> Iterator[str]:
+    def _decode(self, turn: _Turn, parts: list[list[int] | int]) -> Iterator[str]:
+        state = turn.state
         begin = time.perf_counter()
         try:
-            token = self._prefill(turn, parts, state)
-            state.timings.first_token_s = first = time.perf_counter() - begin
-            yield from self._pieces(turn, token, state)
-            state.timings.decode_s = time.perf_counter() - begin - first
-            state.timings.tokens = len(state.tokens)
+            self._check(turn)
+            token = self._prefill(turn, parts)
+            state.timings.first_token_s = time.perf_counter() - begin
+            yield from self._pieces(turn, token)
         except Cancelled:
-            state.finish = "cancelled"
+            if state.superseded:
+                raise
         finally:
-            # Without a reason by now, something failed or the reader went away in the middle.
-            state.finish = state.finish or "cancelled"
-            if self._state is state:
-                self._remember(turn, state)
+            with self._lock:
+                self._settle(turn)
 
-    def _prefill(self, turn: _Turn, parts: list[list[int] | int], state: State) -> int:
+    def _prefill(self, turn: _Turn, parts: list[list[int] | int]) -> int:
         """Feed the prompt; give the first token of the answer."""
         begin = time.perf_counter()
         turn.seen = [self._eyes.tokens(frame) for frame in turn.frames] if self._eyes else []
         pictures = [*self._embeddings, *turn.seen] if turn.fresh else turn.seen
-        timings = state.timings
+        timings = turn.state.timings
         timings.encode_s = time.perf_counter() - begin
         *rest, last = [part if isinstance(part, list) else pictures[part] for part in parts]
         timings.prompt_tokens = sum(len(part) for part in [*rest, last])
@@ -175,16 +224,15 @@ class Conversation:
         if turn.fresh:
             self._decoder.reset()
         self._said = ""  # until the turn is over, what the cache holds has no text
-        self._check(state)
         self._decoder.feed(*rest, last[:-1])
-        self._check(state)
         logits = self._decoder.step(int(last[-1]))
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
-        return turn.sampler.pick(logits)
+        return turn.settings.sampler.pick(logits)
 
-    def _pieces(self, turn: _Turn, token: int, state: State) -> Iterator[str]:
+    def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:
         """Decode on from the first token; yield what is certain to belong to the answer."""
-        detokenizer, language, tokens = self._language.detokenizer(), self._language, state.tokens
+        language, state, tokens = self._language, turn.state, turn.state.tokens
+        detokenizer, most = language.detokenizer(), turn.settings.max_tokens
         told = 0
         while True:
             tokens.append(token)
@@ -195,42 +243,74 @@ class Conversation:
             # What may turn out to be the beginning of a stop of several tokens is held back.
             for token in tokens[told : len(tokens) - language.may_end(tokens)]:
                 told += 1
-                yield from self._say(turn.stop.push(detokenizer.push(token)), state)
+                yield from self._say(turn, turn.stop.push(detokenizer.push(token)))
             if turn.stop.found:
                 state.finish, state.overrun = "stop", len(tokens)
                 return
-            if len(tokens) == turn.max_tokens or self._decoder.position >= self._decoder.capacity:
+            if (most and len(tokens) >= most) or self._decoder.position >= self._decoder.capacity:
                 state.finish = "length"
                 break
-            self._check(state)
-            token = turn.sampler.pick(self._decoder.step(tokens[-1]))
+            begin = time.perf_counter()
+            token = turn.settings.sampler.pick(self._decoder.step(tokens[-1]))
+            state.timings.decode_s += time.perf_counter() - begin
         rest = "".join(detokenizer.push(token) for token in tokens[told:]) + detokenizer.flush()
-        yield from self._say(turn.stop.push(rest) + turn.stop.flush(), state)
+        yield from self._say(turn, turn.stop.push(rest) + turn.stop.flush())
 
-    def _say(self, piece: str, state: State) -> Iterator[str]:
+    def _say(self, turn: _Turn, piece: str) -> Iterator[str]:
         if piece:
-            state.text.append(piece)
+            turn.state.text.append(piece)
             yield piece
+            self._check(turn)
 
-    def _check(self, state: State) -> None:
+    def _cancel(self, turn: _Turn) -> None:
+        """Stop one answer, from any thread; another answer that goes on by now is left alone."""
+        turn.state.cancelled = True
+        if self._turn is turn:
+            self._decoder.cancel()
+
+    def _supersede(self) -> None:
+        """Have the answer that is being read end soon: its cache is about to change."""
+        if (turn := self._turn) is not None and not turn.state.finish:
+            turn.state.superseded = True
+            self._decoder.cancel()
+
+    def _checkpoint(self) -> None:
+        """End the work between two runs of the engine, where it is not wanted any more."""
+        if self._turn is not None:
+            self._check(self._turn)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"The conversation with {self._language.name} was closed.", fix="Start a new one.")
-        if state.cancelled or self._state is not state:
+
+    def _check(self, turn: _Turn) -> None:
+        state = turn.state
+        if state.finish in ("stop", "length"):
+            return
+        self._check_open()
+        if state.superseded:
+            raise Cancelled(
+                "This answer was given up: another question was asked in the same conversation.",
+                fix="Read an answer to its end first, or use a conversation for each.",
+            )
+        if state.cancelled:
             raise Cancelled("The answer was cancelled.")
 
-    def _remember(self, turn: _Turn, state: State) -> None:
-        """Keep the history in step with what was said, and know whether the cache holds just that."""
-        reply = "".join(state.text)
-        if not reply and state.finish == "cancelled":
+    def _settle(self, turn: _Turn) -> None:
+        """End a turn, however far it came, and keep the history in step with what was said."""
+        state = turn.state
+        # Without a reason by now, something failed, or the reader went away in the middle.
+        state.finish = state.finish or "cancelled"
+        state.timings.tokens = len(state.tokens)
+        if self._turn is not turn:
             return
-        self._messages = [*turn.messages, {"role": "assistant", "content": reply}]
-        self._embeddings = [*self._embeddings, *turn.seen]
-        if state.finish in ("stop", "length") and not state.overrun:
+        self._turn = None
+        reply = "".join(state.text)
+        if reply or state.finish != "cancelled":
+            self._messages = [*turn.messages, {"role": "assistant", "content": reply}]
+            self._embeddings = [*self._embeddings, *turn.seen]
+        if state.finish != "cancelled" and not state.overrun:
             self._said = turn.text + reply
             self._unfed = state.tokens[-1:] if state.finish == "length" else []
-
-    def _abandon(self) -> None:
-        """End the answer that is being read, if there is one: its cache is about to change."""
-        if self._state is not None and not self._state.finish:
-            self._state.cancelled = True
-        self._state = None
+        if self._when_done is not None:
+            self._when_done(self)

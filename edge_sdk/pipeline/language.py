@@ -31,7 +31,7 @@ class Language:
     pictures : PictureStyle or None
         How a frame stands among text; None where the bundle takes no frames.
     new_decoder : function
-        Makes a decoder with key-value caches of its own.
+        Makes a decoder with key-value caches of its own; takes what it is to call between runs.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Language:
     start: tuple[int, ...]
     stops: tuple[tuple[int, ...], ...]
     pictures: PictureStyle | None
-    new_decoder: Callable[[], Decoder]
+    new_decoder: Callable[[Callable[[], None]], Decoder]
 
     @classmethod
-    def of(cls, bundle: Bundle, name: str, new_decoder: Callable[[], Decoder]) -> Language:
+    def of(cls, bundle: Bundle, name: str, new_decoder: Callable[[Callable[[], None]], Decoder]) -> Language:
         """Read what a bundle says."""
         tokenizer = bundle.tokenizer()
         metadata = bundle.metadata

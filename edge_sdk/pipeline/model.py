@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle, find_bundle, open_bundle
-from edge_sdk.errors import BundleError, ClosedError
+from edge_sdk.errors import BundleError, ClosedError, EdgeError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
@@ -63,7 +64,7 @@ def load(
     ('wbc', 'rbc', 'platelet')
     """
     opened = open_bundle(find_bundle(bundle))
-    cache = weight_cache or WeightCache(_cache_folder())
+    cache = weight_cache or _default_cache()
 
     def open_section(name: str) -> Model:
         section = opened.section(name)
@@ -99,7 +100,8 @@ class VisionLanguageModel:
         self._vision: Vision | None = None
         self._counter: Counter | None = None
         self._language: Language | None = None
-        self._asking: Conversation | None = None
+        # What the next `ask` may use: one conversation at rest, so that its cache is not made anew every time.
+        self._idle: deque[Conversation] = deque(maxlen=1)
         self._closed = False
 
     def __enter__(self) -> VisionLanguageModel:
@@ -133,6 +135,9 @@ class VisionLanguageModel:
     ) -> Answer:
         """Ask one question, with nothing remembered of earlier ones.
 
+        Answers may be read at the same time and from several threads; each has a cache of its own while it is
+        being read.
+
         Parameters
         ----------
         prompt : str
@@ -159,7 +164,7 @@ class VisionLanguageModel:
         Raises
         ------
         PromptError
-            The question is empty, or the bundle does not take the frames.
+            The question or a setting makes no sense, or the bundle does not take the frames.
         PromptTooLong
             Question and frames do not fit into the cache.
         FrameError
@@ -171,12 +176,12 @@ class VisionLanguageModel:
         ...     model.ask("How many cells are there?").text
         'Please show me a frame of a blood film.'
         """
-        with self._lock:
-            self._check_open()
-            if self._asking is None:
-                self._asking = self.conversation()
-            self._asking.reset()
-            return self._asking.ask(
+        try:
+            talk = self._idle.pop()
+        except IndexError:
+            talk = self._converse(self._idle_again)
+        try:
+            return talk.ask(
                 prompt,
                 frames,
                 max_tokens=max_tokens,
@@ -186,16 +191,13 @@ class VisionLanguageModel:
                 stop=stop,
                 seed=seed,
             )
+        except EdgeError:
+            self._idle_again(talk)
+            raise
 
     def conversation(self) -> Conversation:
         """Start a dialogue that remembers: what was said is kept in a key-value cache of its own."""
-        with self._lock:
-            self._check_open()
-            if self._language is None:
-                self._language = Language.of(self.bundle, self.name, self._new_decoder)
-            card = self.bundle.card
-            vision = self._eyes() if self._language.pictures else None
-            return Conversation(self._language, vision, card.frames_per_question if card else None)
+        return self._converse(None)
 
     def count(self, frame: object) -> Count:
         """Count the cells of a frame.
@@ -239,11 +241,25 @@ class VisionLanguageModel:
         """Free the models' memory; twice is harmless."""
         with self._lock:
             self._closed = True
-            if self._asking is not None:
-                self._asking.close()
+            while self._idle:
+                self._idle.pop().close()
             for model in self._models.values():
                 model.close()
             self.bundle.close()
+
+    def _converse(self, when_done: Callable[[Conversation], None] | None) -> Conversation:
+        with self._lock:
+            self._check_open()
+            if self._language is None:
+                self._language = Language.of(self.bundle, self.name, self._new_decoder)
+            card = self.bundle.card
+            eyes = self._eyes() if self._language.pictures else None
+            return Conversation(self._language, eyes, card.frames_per_question if card else None, when_done)
+
+    def _idle_again(self, talk: Conversation) -> None:
+        talk.reset()
+        if not self._closed:
+            self._idle.append(talk)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -258,13 +274,15 @@ class VisionLanguageModel:
     def _optional(self, name: str) -> Model | None:
         return self._section(name) if self.bundle.has(name) else None
 
-    def _new_decoder(self) -> Decoder:
-        return Decoder(
-            self.bundle,
-            self._section("tf_lite_prefill_decode"),
-            self._optional("tf_lite_embedder"),
-            self._optional("tf_lite_per_layer_embedder"),
-        )
+    def _new_decoder(self, checkpoint: Callable[[], None]) -> Decoder:
+        with self._lock:
+            return Decoder(
+                self.bundle,
+                self._section("tf_lite_prefill_decode"),
+                self._optional("tf_lite_embedder"),
+                self._optional("tf_lite_per_layer_embedder"),
+                checkpoint,
+            )
 
     def _eyes(self) -> Vision:
         self._check_open()
@@ -285,11 +303,16 @@ class VisionLanguageModel:
         return self._vision
 
 
-def _cache_folder() -> Path:
-    """Give the folder of packed weights.
+def _default_cache() -> WeightCache | None:
+    """Give the user's folder of packed weights; None for a user without a home.
 
-    Source: XDG Base Directory Specification 0.8.
+    Source: XDG Base Directory Specification 0.8, by which relative paths count for nothing.
     """
-    own = os.environ.get("EDGE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(base) if base else Path.home() / ".cache") / "edge" / "weights"
+    if own := os.environ.get("EDGE_CACHE"):
+        return WeightCache(own)
+    base = Path(os.environ.get("XDG_CACHE_HOME") or ".")
+    try:
+        home = base if base.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return WeightCache(home / "edge" / "weights")

@@ -192,9 +192,7 @@ def _shrink(pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
     """Resize into `out`, by areas where both sides shrink: small cells must not fall between samples."""
     height, width = out.shape[:2]
     shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-    cv2.resize(
-        pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _table(

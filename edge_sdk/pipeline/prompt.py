@@ -86,6 +86,10 @@ def check_question(prompt: str, limit: int) -> str:
     """
     if not isinstance(prompt, str):
         raise PromptError(f"A question is text, not {type(prompt).__name__}.", fix='Pass it as a string: ask("...").')
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError("The question holds bytes that are no text.", why=str(error), fix="Use UTF-8.") from error
     if not prompt.strip():
         raise PromptError("The question is empty.", fix="Ask something, such as: How many cells are there?")
     if len(prompt) > limit:

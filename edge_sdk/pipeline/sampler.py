@@ -69,8 +69,9 @@ class Sampler:
         if self._top_k is not None and self._top_k < len(logits):
             ids = np.argpartition(logits, -self._top_k)[-self._top_k :]
         ids = ids[np.argsort(-logits[ids], kind="stable")]
-        scores = logits[ids].astype(np.float64) / self._temperature
-        shares = np.exp(scores - scores[0])
+        scores = logits[ids].astype(np.float64)
+        with np.errstate(over="ignore"):  # a temperature next to nothing: all but the best go to minus infinity
+            shares = np.exp((scores - scores[0]) / self._temperature)
         shares /= shares.sum()
         if self._top_p is not None:
             kept = int(np.searchsorted(np.cumsum(shares), self._top_p)) + 1

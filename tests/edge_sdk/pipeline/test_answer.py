@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
@@ -15,7 +16,7 @@ def _answer(pieces: list[str], state: State) -> Answer:
             yield piece
         state.finish = "stop"
 
-    return Answer(decode(), state, lambda: None)
+    return Answer(decode(), state, threading.RLock(), lambda: None)
 
 
 def test_an_answer_gives_its_pieces_and_then_its_timings() -> None:

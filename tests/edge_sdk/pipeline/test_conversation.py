@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import edge_sdk as edge
-from edge_sdk.errors import ClosedError, PromptError, PromptTooLong
-from edge_sdk.pipeline import VisionLanguageModel
+from edge_sdk.errors import Cancelled, ClosedError, PromptError, PromptTooLong
+from edge_sdk.pipeline import Conversation, VisionLanguageModel
 
 # Given with the bundle, by LiteRT-LM 0.18.1.
 WHAT_IS_THIS = '2 info warnings]+)und calcund-oidlanlanlanffeins"),suneature True): info U variablesowsVX'
@@ -49,6 +51,15 @@ def test_a_stop_string_ends_the_answer_before_it(model: VisionLanguageModel) -> 
     assert answer.finish == "stop"
 
 
+def test_a_temperature_next_to_nothing_is_greedy(model: VisionLanguageModel) -> None:
+    assert model.ask("What is this?", max_tokens=24, temperature=1e-310, seed=1).text == WHAT_IS_THIS
+
+
+def test_a_question_that_is_no_unicode_is_refused(model: VisionLanguageModel) -> None:
+    with pytest.raises(PromptError, match="no text"):
+        model.ask("a\udcff")
+
+
 def test_drawing_is_repeatable_by_its_seed(model: VisionLanguageModel) -> None:
     texts = [model.ask("a", max_tokens=12, temperature=1.0, top_k=40, seed=seed).text for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
@@ -72,12 +83,80 @@ def test_a_follow_up_feeds_only_what_is_new(model: VisionLanguageModel) -> None:
     talk.close()
 
 
-def test_asking_anew_ends_the_answer_before(model: VisionLanguageModel) -> None:
-    old = model.ask("What is this?", max_tokens=24)
-    assert next(old)
-    assert model.ask("What is this?", max_tokens=24).text == WHAT_IS_THIS
-    assert list(old) == []
-    assert old.finish == "cancelled"
+def test_answers_are_read_in_any_order(model: VisionLanguageModel) -> None:
+    one, two = model.ask("What is this?", max_tokens=24), model.ask("count the cells", max_tokens=24)
+    alone = model.ask("count the cells", max_tokens=24).text
+    mixed = ["".join(pieces) for pieces in zip(*itertools.zip_longest(one, two, fillvalue=""), strict=True)]
+    assert mixed == [WHAT_IS_THIS, alone]
+
+
+def test_answers_are_read_by_several_threads_at_once(model: VisionLanguageModel) -> None:
+    questions = ["What is this?", "count the cells", "a", "where?"] * 5
+    alone = {question: model.ask(question, max_tokens=20).text for question in questions}
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda question: model.ask(question, max_tokens=20).text, questions))
+    assert texts == [alone[question] for question in questions]
+
+
+def test_asking_anew_in_a_conversation_gives_the_answer_before_up(model: VisionLanguageModel) -> None:
+    with model.conversation() as talk:
+        old = talk.ask("What is this?", max_tokens=24)
+        said = next(old) + next(old)
+        new = talk.ask(" And that?", max_tokens=6)
+        first = next(new)
+        with pytest.raises(Cancelled, match="another question was asked"):
+            next(old)
+        assert model.ask(f"What is this?{said} And that?", max_tokens=6).text == new.text
+        assert new.text.startswith(first)
+        assert (old.finish, new.finish) == ("cancelled", "length")
+
+
+def test_what_was_said_stays_said_however_the_reader_left(model: VisionLanguageModel) -> None:
+    def leave(talk: Conversation, how: str) -> str:
+        answer = talk.ask("What is this?", max_tokens=24)
+        said = next(answer)
+        if how == "cancel":
+            answer.cancel()
+        elif how == "drop":
+            del answer
+        return said + talk.ask(" And that?", max_tokens=6).text
+
+    texts = set()
+    for how in ("cancel", "drop", "keep"):
+        with model.conversation() as talk:
+            texts.add(leave(talk, how))
+    assert len(texts) == 1
+
+
+def test_cancelling_an_old_answer_leaves_the_new_one_alone(model: VisionLanguageModel) -> None:
+    with model.conversation() as talk:
+        old = talk.ask("unread", max_tokens=4)
+        new = talk.ask("What is this?", max_tokens=24)
+        said = next(new)
+        old.cancel()
+        assert new.text == WHAT_IS_THIS
+        assert new.text.startswith(said)
+
+
+def test_a_cancelled_answer_still_tells_what_it_took(model: VisionLanguageModel) -> None:
+    answer = model.ask("What is this?", max_tokens=24)
+    for _ in range(4):
+        next(answer)
+    answer.cancel()
+    assert list(answer) == []
+    assert answer.timings.tokens >= 4
+    assert answer.timings.decode_s > 0
+
+
+def test_a_conversation_that_was_closed_says_so(model: VisionLanguageModel) -> None:
+    with model.conversation() as talk:
+        answer = talk.ask("What is this?", max_tokens=24)
+        next(answer)
+    assert "closed" in repr(talk)
+    with pytest.raises(ClosedError):
+        next(answer)
+    with pytest.raises(ClosedError):
+        talk.ask("What is this?")
 
 
 def test_a_cancelled_answer_ends_and_the_next_one_is_right(model: VisionLanguageModel) -> None:
@@ -113,8 +192,25 @@ def test_a_text_bundle_takes_no_frame(model: VisionLanguageModel) -> None:
         model.ask("What is this?", np.zeros((8, 8, 3), np.uint8))
 
 
-@pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"temperature": -1.0}, {"top_k": 0}, {"top_p": 1.5}])
-def test_settings_without_sense_are_refused(model: VisionLanguageModel, wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_tokens": 0},
+        {"max_tokens": 2.5},
+        {"max_tokens": "3"},
+        {"temperature": -1.0},
+        {"temperature": "1"},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_k": 2.5},
+        {"top_p": 1.5},
+        {"seed": -1},
+        {"stop": [1]},
+        {"stop": None},
+    ],
+    ids=str,
+)
+def test_settings_without_sense_are_refused(model: VisionLanguageModel, wrong: dict[str, object]) -> None:
     with pytest.raises(PromptError):
         model.ask("What is this?", **wrong)  # type: ignore[arg-type]
 

@@ -59,9 +59,7 @@ def test_mean_and_std_are_per_channel_in_the_inputs_order(channels: str) -> None
     ("dtype", "quantization"),
     [(np.int8, (1 / 255, -128)), (np.int8, (0.02, 3)), (np.uint8, (0.0078125, 128))],
 )
-def test_quantised_inputs_are_rounded_and_kept_within_their_type(
-    dtype: Any, quantization: tuple[float, int]
-) -> None:
+def test_quantised_inputs_are_rounded_and_kept_within_their_type(dtype: Any, quantization: tuple[float, int]) -> None:
     frame = photograph(50, 50)
     out = np.empty((1, 50, 50, 3), dtype)
     prepare = Preprocess(50, 50, mean=(0.5,), std=(0.5,), dtype=dtype, quantization=quantization)
@@ -94,9 +92,7 @@ def test_a_grey_model_gets_one_channel(dtype: Any) -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
 @pytest.mark.parametrize(("width_px", "height_px"), [(640, 480), (480, 640), (575, 575), (90, 70)])
-def test_a_place_found_in_the_input_is_the_place_in_the_frame(
-    resize: str, width_px: int, height_px: int
-) -> None:
+def test_a_place_found_in_the_input_is_the_place_in_the_frame(resize: str, width_px: int, height_px: int) -> None:
     side_px = width_px // 10
     x_px, y_px = width_px // 2 - 7, height_px // 2 + 4
     out = np.empty((96, 128, 3), np.float32)
