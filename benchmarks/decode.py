@@ -9,8 +9,8 @@ sampler); LiteRT-LM runs its own benchmark and is quoted by its own counters. No
 the weight cache.
 
 JSON: `{"ours": {...}, "litert_lm": {...}, "ratio": {"decode", "prefill", "peak_rss", "first_token"}}`; each measure
-with its median, least and most over the turns, ratios of the medians as ours to LiteRT-LM's. `first_token_s` counts
-from opening the file to the first token of the answer.
+with its median, least and most over the turns. A ratio is ours to LiteRT-LM's of the same turn, so that what else the machine
+does weighs on both, and the median of those. `first_token_s` counts from opening the file to the first token.
 """
 
 from __future__ import annotations
@@ -130,8 +130,9 @@ def compare(bundle: Path, turns: int, threads: int, answer: int) -> dict[str, An
         "peak_rss": "peak_rss_bytes",
         "first_token": "first_token_s",
     }
+    pairs = list(zip(found["ours"], found["litert_lm"], strict=True))
     result["ratio"] = {
-        name: round(result["ours"][key]["median"] / result["litert_lm"][key]["median"], 3) for name, key in keys.items()
+        name: round(median(own[key] / other[key] for own, other in pairs), 3) for name, key in keys.items()
     }
     return result
 
