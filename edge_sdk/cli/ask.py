@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.option import bundle_option, engine_options, show_timings
+from edge_sdk.cli.option import bundle_option, check_overlay, engine_options, show_timings
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
@@ -45,9 +45,9 @@ def ask(
 ) -> None:
     """Ask a QUESTION about one or more frames, or about none.
 
-    A frame is a picture file, or a camera such as /dev/video0 or sim://smear. With - as the question it is
-    read from standard input. The answer alone goes to standard output. --overlay writes the first frame with
-    every counted cell marked.
+    A frame is a picture file, or a camera such as /dev/video0 or sim://smear; - stands for a picture, or for
+    the question, that comes through standard input. The answer alone goes to standard output. --overlay writes
+    the first frame with every counted cell marked.
 
     \b
     Examples:
@@ -57,20 +57,30 @@ def ask(
       edge ask "What can you do?"
     """
     *uris, question = words
+    if not uris and Path(question).is_file():
+        raise click.UsageError(f"What about {question}? The question is missing.")
     if question == "-":
         question = sys.stdin.read().strip()
-    if overlay is not None and not uris:
-        raise click.UsageError("--overlay needs a frame to draw on.")
+    if overlay is not None:
+        if not uris:
+            raise click.UsageError("--overlay needs a frame to draw on.")
+        check_overlay(overlay, uris)
     frames = [_frame(uri) for uri in uris]
     with load(bundle, engine=engine, threads=threads) as model:
+        if overlay is not None:
+            marked = draw(frames[0], model.count(frames[0]))
         answer = model.ask(question, frames, max_tokens=max_tokens, temperature=temperature, seed=seed)
         _print(answer, question, model, as_json)
         if overlay is not None:
-            draw(frames[0], model.count(frames[0])).save(overlay)
+            marked.save(overlay)
             click.echo(f"Marked cells: {overlay}", err=True)
 
 
 def _frame(uri: str) -> Frame:
+    if uri == "-":
+        return Frame.of(sys.stdin.buffer.read())
+    if not uri:
+        raise click.UsageError("A frame has no name.")
     if Path(uri).is_dir():
         raise FrameError(f"{uri} is a folder.", why="A question is about single frames.", fix="Name a picture in it.")
     with open_camera(uri) as camera:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import click
 
-from edge_sdk.cli.option import bundle_option, engine_options
+from edge_sdk.cli.option import bundle_option, check_overlay, engine_options
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Count, VisionLanguageModel, load
@@ -55,32 +55,35 @@ def count(
       edge count a.jpg b.jpg --json --overlay marked/
     """
     pictures = list(_pictures(paths))
+    overlays = _overlays(pictures, overlay)
     if overlay is not None:
         overlay.mkdir(parents=True, exist_ok=True)
     with load(bundle, engine=engine, threads=threads) as model, _progress(len(pictures)) as progress:
-        failed = _count_all(model, pictures, form, overlay, progress)
+        failed = _count_all(model, list(zip(pictures, overlays, strict=True)), form, progress)
     if failed:
         click.echo(f"edge: {failed} of {len(pictures)} pictures could not be counted.", err=True)
         sys.exit(1)
 
 
 def _count_all(
-    model: VisionLanguageModel, pictures: list[Path], form: str | None, overlay: Path | None, progress: Any
+    model: VisionLanguageModel, pictures: list[tuple[Path, Path | None]], form: str | None, progress: Any
 ) -> int:
     """Count, write and mark; give the number of pictures that could not be read."""
     failed = 0
     writer = _WRITERS[form](model.labels)
-    for picture, marked in zip(pictures, _overlays(pictures, overlay), strict=True):
-        try:
-            result = _count_one(model, picture, marked)
-        except FrameError as error:
-            failed += 1
-            click.echo(f"edge: {error}", err=True)
-        else:
-            writer.write(result)
-        if progress is not None:
-            progress.update(1)
-    writer.close()
+    try:
+        for picture, marked in pictures:
+            try:
+                result = _count_one(model, picture, marked)
+            except FrameError as error:
+                failed += 1
+                click.echo(f"edge: {error}", err=True)
+            else:
+                writer.write(result)
+            if progress is not None:
+                progress.update(1)
+    finally:
+        writer.close()
     return failed
 
 
@@ -92,13 +95,17 @@ def _count_one(model: VisionLanguageModel, picture: Path, overlay: Path | None) 
     return result
 
 
-def _overlays(pictures: list[Path], folder: Path | None) -> Iterator[Path | None]:
+def _overlays(pictures: list[Path], folder: Path | None) -> list[Path | None]:
     """Give each picture a file of its own to be marked in: folders may hold pictures of the same name."""
-    used: Counter[str] = Counter()
+    if folder is None:
+        return [None] * len(pictures)
+    marked: dict[Path, None] = {}
     for picture in pictures:
-        used[picture.stem] += 1
-        number = f"-{used[picture.stem]}" if used[picture.stem] > 1 else ""
-        yield folder / f"{picture.stem}{number}.png" if folder else None
+        names = itertools.chain([picture.stem], (f"{picture.stem}-{number}" for number in itertools.count(2)))
+        target = next(path for name in names if (path := folder / f"{name}.png") not in marked)
+        check_overlay(target, [other for other in pictures if other.name == target.name])
+        marked[target] = None
+    return list(marked)
 
 
 def _pictures(paths: tuple[str, ...]) -> Iterator[Path]:

@@ -7,13 +7,16 @@ import signal
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from edge_sdk import __version__
 from edge_sdk.errors import EdgeError, StorageError
 
-__all__ = ["edge", "main"]
+__all__ = ["edge", "run"]
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 # Command -> (module, attribute): adding a command is one file and one line here.
 COMMANDS = {
@@ -55,33 +58,66 @@ def edge(debug: bool) -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _have_streams()
+    interrupt = _Interrupt()
+    signal.signal(signal.SIGINT, interrupt)
+    status = _status(arguments)
+    # An interrupt that came in the middle of a finalizer was swallowed there; it counts all the same.
+    if interrupt.came:
+        click.echo("Stopped.", err=True)
+        status = _INTERRUPTED
+    sys.exit(status)
+
+
+class _Interrupt:
+    """What Ctrl-C does: the first unwinds, so that nothing half-written stays; a second ends at once."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.came:
+            os._exit(_INTERRUPTED)
+        self.came = True
+        raise KeyboardInterrupt
+
+
+def _status(arguments: list[str]) -> int:
+    """Run the command; give the exit status."""
+    debug = "--debug" in arguments
     try:
         status = edge.main(arguments, prog_name="edge", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as error:
-        status = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nStopped.", err=True)
-        status = 128 + signal.SIGINT
+        return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does: nothing is wrong.
         _give_up_output()
-        status = 128 + signal.SIGPIPE
+        return 128 + signal.SIGPIPE
     except EdgeError as error:
-        _explain(error, debug="--debug" in arguments)
-        status = 1
+        _explain(error, debug=debug)
+        return 1
     except OSError as error:
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        _explain(StorageError(f"{where}{error.strerror or error}."), debug="--debug" in arguments)
-        status = 1
-    sys.exit(status or 0)
+        _explain(StorageError(f"{where}{error.strerror or error}."), debug=debug)
+        return 1
+    return status or 0
+
+
+def _have_streams() -> None:
+    """Put something in the place of streams that the caller closed, so that printing and reading do not crash."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # for the rest of the process
 
 
 def _give_up_output() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["bundle_option", "engine_options", "show_timings"]
+from edge_sdk.sources import PICTURE_SUFFIXES
+
+__all__ = ["bundle_option", "check_overlay", "engine_options", "show_timings"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +33,15 @@ def engine_options(command: Command) -> Command:
         show_default=True,
         help="Which runtime to use.",
     )(command)
+
+
+def check_overlay(target: Path, pictures: Iterable[str | Path]) -> None:
+    """Refuse to write over a picture that is being looked at, or as what is no picture, before anything is run."""
+    if target.suffix.lower() not in PICTURE_SUFFIXES:
+        raise click.UsageError(f"{target} is no name for a picture: end it with .png or .jpg.")
+    for picture in pictures:
+        if target.exists() and Path(picture).exists() and target.samefile(picture):
+            raise click.UsageError(f"{target} is one of the pictures themselves: give another place for the overlay.")
 
 
 def show_timings(line: str) -> None:

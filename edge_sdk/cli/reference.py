@@ -14,7 +14,7 @@ __all__ = ["reference"]
 def reference() -> str:
     """Give the whole help of every command as one Markdown page."""
     parts = ["# The command line", "", "Written by `make docs` from the commands themselves.", ""]
-    for context in _contexts(edge, click.Context(edge, info_name="edge", max_content_width=100, terminal_width=100)):
+    for context in _contexts(edge, click.Context(edge, info_name="edge", terminal_width=100, **edge.context_settings)):
         parts += [f"## {context.command_path}", "", "```text", context.get_help(), "```", ""]
     return "\n".join(parts)
 

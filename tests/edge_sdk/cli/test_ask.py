@@ -36,6 +36,13 @@ def test_json_holds_the_answer_its_frame_and_its_timings() -> None:
     assert run("ask", PHOTO, QUESTION).stdout.strip() == report["answer"]
 
 
+def test_a_question_that_is_no_text_is_refused() -> None:
+    command = [sys.executable, "-m", "edge_sdk", "ask", PHOTO, "-"]
+    done = subprocess.run(command, input=b"a\xffb", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
 def test_the_question_may_come_through_a_pipe() -> None:
     assert run("ask", PHOTO, "-", stdin=QUESTION + "\n").stdout == run("ask", PHOTO, QUESTION).stdout
 
@@ -81,6 +88,9 @@ def test_a_failure_says_what_and_exits_with_1_without_a_traceback(arguments: lis
 def test_wrong_usage_exits_with_2() -> None:
     assert run("ask", PHOTO, QUESTION, "--no-such-option").returncode == 2
     assert run("ask", QUESTION, "--overlay", "x.png").returncode == 2
+    assert run("ask", PHOTO, QUESTION, "--overlay", "x.xyz").returncode == 2
+    assert run("ask", PHOTO).returncode == 2
+    assert run("ask", "", QUESTION).returncode == 2
     assert run("nothing").returncode == 2
 
 
@@ -100,6 +110,53 @@ def test_ctrl_c_in_the_middle_of_an_answer_stops_it_and_says_so(material: Path) 
     assert child.returncode == 130
     assert "Stopped" in said
     assert "Traceback" not in said
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+wanted = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupt())
+from edge_sdk.cli.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "edge_sdk.errors", "edge_sdk.cli.ask", "numpy", "cv2", "edge_sdk.runtime"])
+def test_ctrl_c_while_it_starts_leaves_no_traceback(module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, "ask", PHOTO, QUESTION]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (130, -signal.SIGINT)
+    assert done.stdout == ""
+    assert done.stderr.strip() in ("", "Stopped.")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_crash(closed: str) -> None:
+    command = f"{sys.executable} -m edge_sdk ask {PHOTO} '{QUESTION}' {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_the_frame_may_come_through_a_pipe() -> None:
+    command = [sys.executable, "-m", "edge_sdk", "ask", "-", QUESTION]
+    done = subprocess.run(command, input=Path(PHOTO).read_bytes(), capture_output=True, check=False)
+    assert done.stdout.decode() == run("ask", PHOTO, QUESTION).stdout
+
+
+def test_the_overlay_never_takes_the_place_of_its_picture(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.png"
+    edge.Frame.open(PHOTO).save(mine)
+    before = mine.read_bytes()
+    assert run("ask", str(mine), QUESTION, "--overlay", str(mine)).returncode == 2
+    assert run("count", str(mine), "--overlay", str(tmp_path)).returncode == 2
+    assert mine.read_bytes() == before
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

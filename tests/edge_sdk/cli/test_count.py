@@ -64,6 +64,16 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_others_overlay(slides: 
     assert len(list(out.iterdir())) == 2
 
 
+def test_overlays_of_names_that_would_collide_are_all_kept(tmp_path: Path) -> None:
+    photo = (PHOTOS / "smear-1.jpg").read_bytes()
+    inputs = [tmp_path / name for name in ("x/a.jpg", "a.jpg", "a-2.jpg")]
+    (tmp_path / "x").mkdir()
+    for path in inputs:
+        path.write_bytes(photo)
+    assert run(*inputs, "--overlay", tmp_path / "out").returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
 def test_a_picture_that_cannot_be_read_costs_only_itself(slides: Path) -> None:
     (slides / "smear-0.jpg").write_bytes(b"no picture")
     done = run(slides, "--csv")
