@@ -9,8 +9,8 @@ sampler); LiteRT-LM runs its own benchmark and is quoted by its own counters. No
 the weight cache.
 
 JSON: `{"ours": {...}, "litert_lm": {...}, "ratio": {"decode", "prefill", "peak_rss", "first_token"}}`; each measure
-with its median, least and most over the turns. A ratio is ours to LiteRT-LM's of the same turn, so that what else the machine
-does weighs on both, and the median of those. `first_token_s` counts from opening the file to the first token.
+with its median, least and most over the turns. A ratio is ours to LiteRT-LM's of the same turn, so that whatever
+else the machine does weighs on both; the median of those. `first_token_s` counts from opening the file.
 """
 
 from __future__ import annotations
