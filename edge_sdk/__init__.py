@@ -9,10 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from edge_sdk.errors import EdgeError
-
 if TYPE_CHECKING:
     from edge_sdk.bundle import open_bundle
+    from edge_sdk.errors import EdgeError
     from edge_sdk.frame import Frame
     from edge_sdk.pipeline import load
     from edge_sdk.runtime import open_model
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "EdgeError": "edge_sdk.errors",
     "Frame": "edge_sdk.frame",
     "load": "edge_sdk.pipeline",
     "open_bundle": "edge_sdk.bundle",
