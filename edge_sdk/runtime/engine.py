@@ -64,8 +64,12 @@ def open_model(
         threads = min(len(os.sched_getaffinity(0)), _THREADS_MAX)
     region = Region.of(path, offset, size)
     description = region.describe()
-    if engine != "auto":
-        return _open(engine, region, description, threads, weight_cache)
+    if engine == "auto":
+        return _first(region, description, threads, weight_cache)
+    return _open(engine, region, description, threads, weight_cache)
+
+
+def _first(region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None) -> Model:
     refused: EdgeError | None = None
     for name in ENGINES:
         try:

@@ -44,7 +44,11 @@ def caught(found: Caught) -> Iterator[None]:
         except OSError:  # standard error is closed: nothing to catch, and nobody to read it
             yield
             return
-        catcher = os.memfd_create("engine-log")
+        try:
+            catcher = os.memfd_create("engine-log")
+        except OSError:
+            os.close(before)
+            raise
         try:
             os.dup2(catcher, _STDERR)
             try:

@@ -78,6 +78,7 @@ class LiteRtModel(Model):
         self._mapped: tuple[mmap.mmap, Array] | None = None
         self._handle = c_void_p()
         self._compiled = c_void_p()
+        self._forget: weakref.finalize[..., LiteRtModel] | None = None
         self._threads = threads
         # A graph with operators that may be missing is prepared now, so that it fails now.
         self._prepare = bool(custom_operators(description))
@@ -98,6 +99,9 @@ class LiteRtModel(Model):
         where = view.ctypes.data, region.size
         self._handle = self._lib.make("CreateModelFromBuffer", self._lib.environment, *where)
         self._compiled = self._compile(cache_file, errors)
+        # The engine reads the mapped pages until it has let go of them, in whatever order Python forgets.
+        kept = (pages, view, self._cancel_flag)
+        self._forget = weakref.finalize(self, _free, self._lib, self._compiled, self._handle, kept)
         flag = ctypes.addressof(self._cancel_flag)
         self._lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, self._lib.flag_is_set)
         self.signatures = self._read_signatures()
@@ -196,11 +200,17 @@ class LiteRtModel(Model):
         return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])
 
     def _release(self) -> None:
-        for kind, handle in (("CompiledModel", self._compiled), ("Model", self._handle)):
-            if handle:
-                self._lib.functions[f"Destroy{kind}"](handle)
+        if self._forget is not None:
+            self._forget()
         self._compiled = self._handle = c_void_p()
         self._mapped = None
+
+
+def _free(lib: LiteRt, compiled: c_void_p, model: c_void_p, kept: object) -> None:
+    """Free what a model takes in the engine; its memory may go only then."""
+    lib.functions["DestroyCompiledModel"](compiled)
+    lib.functions["DestroyModel"](model)
+    del kept
 
 
 class _LiteRtRun(Run):

@@ -54,11 +54,17 @@ def pack(region: Region, threads: int, file: Path) -> None:
 
 def _run(region: Region, threads: int, file: str) -> subprocess.CompletedProcess[bytes]:
     where = [str(region.path), str(region.offset), str(region.size), str(threads), file]
-    return subprocess.run(
-        [sys.executable, "-c", _WORKER, json.dumps(sys.path), *where],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=_LIMIT_S,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            # Isolated: a json.py in the folder that someone happens to stand in is none of ours.
+            [sys.executable, "-I", "-c", _WORKER, json.dumps(sys.path), *where],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StorageError(
+            f"{file} was not written within {_LIMIT_S:.0f} s.", why="The disk is far too slow, or failing."
+        ) from error

@@ -71,8 +71,8 @@ class WeightCache:
     def ready(self, region: Region, library: Path, pack: Callable[[Path], None]) -> Path | None:
         """Return the file with a model's packed weights, made by ``pack(path)`` where there is none.
 
-        The first call for a model reads all of it to know its content: 0.1 to 0.5 s for 100 MB, if the card is
-        as fast. Packing reads it anyway, and later calls go by the file's size and times.
+        The first call for a model reads all of it to know its content, which takes as long as packing would to
+        read it; later calls go by the file's size and times.
 
         Parameters
         ----------
@@ -86,8 +86,7 @@ class WeightCache:
         Returns
         -------
         pathlib.Path or None
-            None where the model must be loaded without: too large for the quota, or for a reason that is
-            logged as a warning and kept in `problem`.
+            None where the model is too large for the quota, or `problem` says why; that is logged, too.
 
         Raises
         ------
