@@ -13,9 +13,7 @@ from edge_sdk.errors import FrameError
 __all__ = ["to_bgr"]
 
 _SENSOR_BITS = (8, 10, 12, 14, 16)
-_BAND_ROWS = (
-    256  # Alpha is laid over white in bands: whole, a 25-megapixel picture would take 300 MB of floats.
-)
+_BAND_ROWS = 256  # Alpha is laid over white in bands: whole, a 25-megapixel picture would take 300 MB of floats.
 
 
 def to_bgr(array: NDArray[Any], name: str, full_scale: float | None = None) -> NDArray[np.uint8]:

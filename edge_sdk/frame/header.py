@@ -126,9 +126,7 @@ def _jpeg(file: BinaryIO) -> Header:
         elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             bits, height, width, samples = struct.unpack(">BHHB", file.read(6))
             later = kind in (0xC2, 0xC6, 0xCA, 0xCE)
-            return Header(
-                "JPEG", width, height, samples, bits, progressive=later, data_offset=at + 2 + length
-            )
+            return Header("JPEG", width, height, samples, bits, progressive=later, data_offset=at + 2 + length)
         else:
             at += 2 + length
 

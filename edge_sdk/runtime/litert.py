@@ -75,10 +75,12 @@ class LiteRtModel(Model):
         self._lib = load_library()
         self._indices: dict[str, int] = {}
         self._cancel_flag = (ctypes.c_uint8 * 2)()  # read as a string that is empty or not
-        self._mapped: tuple[mmap.mmap, Array] | None = None
         self._handle = c_void_p()
         self._compiled = c_void_p()
-        self._forget: weakref.finalize[..., LiteRtModel] | None = None
+        # What the engine holds, the last of it to go first, and the memory that it reads until then.
+        self._owned: list[tuple[str, c_void_p]] = []
+        self._kept: list[object] = [self._cancel_flag]
+        weakref.finalize(self, _free, self._lib, self._owned, self._kept)
         self._threads = threads
         # A graph with operators that may be missing is prepared now, so that it fails now.
         self._prepare = bool(custom_operators(description))
@@ -95,13 +97,13 @@ class LiteRtModel(Model):
         self.cache_refused = _CACHE_REFUSED in log.complaints()
 
     def _start(self, region: Region, cache_file: str, errors: int) -> None:
-        pages, view = self._mapped = region.map()  # read where it is, and kept until the engine has let go
+        pages, view = region.map()
         where = view.ctypes.data, region.size
         self._handle = self._lib.make("CreateModelFromBuffer", self._lib.environment, *where)
+        self._kept += (pages, view)
+        self._owned.append(("Model", self._handle))
         self._compiled = self._compile(cache_file, errors)
-        # The engine reads the mapped pages until it has let go of them, in whatever order Python forgets.
-        kept = (pages, view, self._cancel_flag)
-        self._forget = weakref.finalize(self, _free, self._lib, self._compiled, self._handle, kept)
+        self._owned.append(("CompiledModel", self._compiled))
         flag = ctypes.addressof(self._cancel_flag)
         self._lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, self._lib.flag_is_set)
         self.signatures = self._read_signatures()
@@ -200,17 +202,16 @@ class LiteRtModel(Model):
         return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])
 
     def _release(self) -> None:
-        if self._forget is not None:
-            self._forget()
+        _free(self._lib, self._owned, self._kept)
         self._compiled = self._handle = c_void_p()
-        self._mapped = None
 
 
-def _free(lib: LiteRt, compiled: c_void_p, model: c_void_p, kept: object) -> None:
-    """Free what a model takes in the engine; its memory may go only then."""
-    lib.functions["DestroyCompiledModel"](compiled)
-    lib.functions["DestroyModel"](model)
-    del kept
+def _free(lib: LiteRt, owned: list[tuple[str, c_void_p]], kept: list[object]) -> None:
+    """Free what a model takes in the engine; the memory that it reads may go only then."""
+    while owned:
+        kind, handle = owned.pop()
+        lib.functions[f"Destroy{kind}"](handle)
+    kept.clear()
 
 
 class _LiteRtRun(Run):

@@ -82,9 +82,7 @@ def main() -> None:
     args = parser.parse_args()
     speaker = Speaker()
     speaker.load_state_dict(torch.load(args.out / "language.pt", weights_only=True)["speaker"])
-    scores = check(
-        speaker.eval(), load_tokenizer(args.out / "tokenizer.model"), args.each, clean=not args.slips
-    )
+    scores = check(speaker.eval(), load_tokenizer(args.out / "tokenizer.model"), args.each, clean=not args.slips)
     for name, score in scores.items():
         print(f"{name:24} {score:.3f}")
 

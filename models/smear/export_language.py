@@ -23,9 +23,7 @@ class Step(nn.Module):
         super().__init__()
         self.decoder, self.speak = decoder, speak
 
-    def forward(
-        self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, **caches: Tensor
-    ) -> dict[str, Tensor]:
+    def forward(self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, **caches: Tensor) -> dict[str, Tensor]:
         return self.decoder.step(embeddings, input_pos, mask, caches, speak=self.speak)
 
 
@@ -62,9 +60,7 @@ def export_decoder(decoder: Decoder, path: Path) -> None:
 def export_embedder(decoder: Decoder, path: Path) -> None:
     """Write the table of embeddings."""
     inputs = {"token_ids": torch.zeros(1, 1, dtype=torch.int32)}
-    litert_torch.signature("embedder", Embedder(decoder).eval(), sample_kwargs=inputs).convert().export(
-        str(path)
-    )
+    litert_torch.signature("embedder", Embedder(decoder).eval(), sample_kwargs=inputs).convert().export(str(path))
 
 
 def export_adapter(adapter: Adapter, path: Path) -> None:

@@ -78,9 +78,7 @@ def executor_metadata(layers: int) -> executor_metadata_pb2.ExecutorMetadata:
     return message
 
 
-def pack(
-    models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mapping[str, object], target: Path
-) -> None:
+def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mapping[str, object], target: Path) -> None:
     """Write the bundle.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import subprocess
@@ -88,3 +89,20 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty.tflite").touch()
     with pytest.raises(BundleError, match=r"too short"):
         open_model(tmp_path / "empty.tflite")
+
+
+@pytest.mark.parametrize("engine", ["litert", "interpreter"])
+def test_a_model_that_is_forgotten_gives_back_what_it_held(material: Path, engine: str) -> None:
+    def held() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
+
+    def use() -> None:
+        open_model(material / "models" / "mnist_quantized.tflite", engine=engine, threads=2).bind()()
+
+    use()
+    gc.collect()
+    before = held()
+    for _ in range(5):
+        use()
+    gc.collect()
+    assert held() == before

@@ -318,3 +318,15 @@ def test_nothing_is_left_open(tmp_path: Path, large: Path) -> None:
     for _ in range(3):
         run_once(large, cache)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_module_in_the_folder_one_stands_in_is_not_run(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    cache = WeightCache(tmp_path / "cache")
+    with open_model(large, engine="litert", threads=1, weight_cache=cache):
+        assert cache.problem is None
+        assert cache.size_bytes() > 0
+    assert not (tmp_path / "ran").exists()
