@@ -1,0 +1,43 @@
+"""Every benchmark runs, in its short form; what it measures is not judged here."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(name: str, out: Path, *more: str | Path) -> dict[str, Any]:
+    command = [sys.executable, str(FOLDER / name), "--json", str(out), "--short", *map(str, more)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(out.read_text())
+    return result
+
+
+def test_the_overhead_of_counting(tmp_path: Path) -> None:
+    result = run("overhead.py", tmp_path / "out.json")
+    assert result["frames"] == 20
+    assert result["ratio"]["median"] > 0.5
+
+
+def test_the_soak(tmp_path: Path) -> None:
+    result = run("soak.py", tmp_path / "out.json")
+    assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("litert_lm") is None, reason="litert-lm-api is not installed")
+def test_decoding_beside_litert_lm(tmp_path: Path, material: Path) -> None:
+    result = run("decode.py", tmp_path / "out.json", "--bundle", material / "bundles/tiny-text.litertlm")
+    assert set(result["ratio"]) == {"decode", "prefill", "peak_rss", "first_token"}
+
+
+def test_every_benchmark_is_run_by_this_file() -> None:
+    assert {path.name for path in FOLDER.glob("*.py")} == {"decode.py", "make_bundles.py", "overhead.py", "soak.py"}
