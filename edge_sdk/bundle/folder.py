@@ -52,14 +52,24 @@ def bundle_folder() -> Path:
     told = os.environ.get("EDGE_BUNDLES")
     if told:
         return Path(told)
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "edge" / "bundles"
+    data = Path(os.environ.get("XDG_DATA_HOME") or ".")
+    if not data.is_absolute():  # which counts for nothing, by the XDG Base Directory Specification 0.8
+        try:
+            data = Path.home() / ".local" / "share"
+        except RuntimeError as error:
+            raise StorageError(
+                "There is no folder for bundles: this user has no home.", fix="Name one in EDGE_BUNDLES."
+            ) from error
+    return data / "edge" / "bundles"
 
 
 def list_bundles() -> list[StoredBundle]:
     """Return every bundle that has a name here, by name."""
     found: dict[str, StoredBundle] = {}
-    for folder, shipped in ((SHIPPED, True), (bundle_folder(), False)):
+    folders = [(SHIPPED, True)]
+    with contextlib.suppress(StorageError):  # a user without a home has what is shipped
+        folders.append((bundle_folder(), False))
+    for folder, shipped in folders:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for path in sorted(folder.iterdir()):
                 if path.suffix in SUFFIXES and not path.name.startswith(".") and path.is_file():

@@ -17,6 +17,7 @@ from edge_sdk.sources.video import SUFFIXES as VIDEO_SUFFIXES
 
 __all__ = ["PICTURE_SUFFIXES", "VIDEO_SUFFIXES", "Camera", "EndOfFrames", "Options", "Source", "open_camera"]
 
+_NAME_MAX = 255  # Source: NAME_MAX of limits.h
 # A new kind of source is one file and one line here.
 SCHEMES = {
     "picture": ("edge_sdk.sources.picture", "PictureSource"),
@@ -61,6 +62,8 @@ def open_camera(
     """
     text = "" if uri is None else os.fspath(uri) if not isinstance(uri, int) else str(uri)
     scheme, target, query = _parse(text, "v4l2" if uri is None or isinstance(uri, int) else "")
+    if uri is not None and (not target or "\0" in target or max(map(len, target.split("/"))) > _NAME_MAX):
+        raise CameraError(f"{text[:80]!r} names no camera.", fix="Give a path, /dev/video0, or sim://smear.")
     if scheme not in SCHEMES:
         raise CameraError(
             f"{scheme}:// is not a kind of camera.",

@@ -220,3 +220,22 @@ def test_half_copied_and_foreign_files_are_not_listed(tiny: Path, home: Path) ->
 
 def test_the_digest_is_that_of_the_file(tiny: Path) -> None:
     assert sha256(tiny) == hashlib.sha256(tiny.read_bytes()).hexdigest()
+
+
+def test_a_user_without_a_home_has_the_shipped_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EDGE_BUNDLES", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", _no_home)
+    assert all(stored.shipped for stored in list_bundles())
+    with pytest.raises(StorageError, match="no home"):
+        bundle_folder()
+
+
+def test_a_relative_data_folder_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGE_BUNDLES", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", "here")
+    assert bundle_folder().is_absolute()
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge_sdk.errors import CameraError, ClosedError, FrameError
+from edge_sdk.errors import CameraError, ClosedError, EdgeError, FrameError
 from edge_sdk.frame import Frame
-from edge_sdk.sources import Camera, EndOfFrames
+from edge_sdk.sources import Camera, EndOfFrames, open_camera
 
 
 class Script:
@@ -259,3 +259,9 @@ def test_a_source_with_an_interval_is_asked_no_more_often(patience: Patience) ->
 def test_a_repr_tells_state_and_numbers(source: Script, camera: Camera) -> None:
     source.play(1, 2)
     assert repr(camera) == "<Camera script, open, 2 frames, 1 dropped>"
+
+
+@pytest.mark.parametrize("address", ["", "picture://", "x" * 5000, "a\0b"], ids=["empty", "bare", "long", "nul"])
+def test_an_address_that_names_nothing_is_an_error_and_not_the_folder_one_stands_in(address: str) -> None:
+    with pytest.raises(EdgeError):
+        open_camera(address).capture()
