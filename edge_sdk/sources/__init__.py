@@ -61,8 +61,9 @@ def open_camera(
     True
     """
     text = "" if uri is None else os.fspath(uri) if not isinstance(uri, int) else str(uri)
-    scheme, target, query = _parse(text, "v4l2" if uri is None or isinstance(uri, int) else "")
-    if uri is not None and (not target or "\0" in target or max(map(len, target.split("/"))) > _NAME_MAX):
+    whole = "\0" not in text and max(map(len, text.split("/"))) <= _NAME_MAX
+    scheme, target, query = _parse(text, "v4l2" if uri is None or isinstance(uri, int) else "") if whole else ("",) * 3
+    if uri is not None and not target:
         raise CameraError(f"{text[:80]!r} names no camera.", fix="Give a path, /dev/video0, or sim://smear.")
     if scheme not in SCHEMES:
         raise CameraError(
