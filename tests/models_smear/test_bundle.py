@@ -1,0 +1,75 @@
+"""What the shipped bundle says, on shipped photographs and on none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edge_sdk as edge
+
+question = pytest.importorskip("question")
+score = pytest.importorskip("answer_score")
+
+DATA = Path(__file__).resolve().parents[2] / "edge_sdk" / "data"
+PHOTOS = sorted((DATA / "photos").glob("*.jpg"))
+BUNDLE = DATA / "smear.litertlm"
+
+pytestmark = pytest.mark.skipif(not BUNDLE.exists(), reason="the smear bundle is not there")
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Any]:
+    with edge.load("smear", threads=1) as loaded:
+        yield loaded
+
+
+def said(model: Any, text: str, frame: edge.Frame | None = None) -> str:
+    return "".join(model.ask(text, frame) if frame else model.ask(text))
+
+
+def test_it_takes_at_most_8_mb():
+    assert BUNDLE.stat().st_size <= 8 << 20
+
+
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda p: p.stem)
+def test_spoken_counts_agree_with_counted_cells(model, photo: Path):
+    frame = edge.Frame.open(photo)
+    totals = model.count(frame).totals
+    for name in ("wbc", "rbc"):
+        reply = said(model, f"How many {question.LABELS[name][1]} are there?", frame)
+        number = score.spoken_number(reply)
+        assert number is not None
+        assert score.near(number, totals[name]), reply
+
+
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda p: p.stem)
+def test_places_are_told_by_thirds_of_the_field(model, photo: Path):
+    frame = edge.Frame.open(photo)
+    count = model.count(frame)
+    cells = [c for c in count.cells if c.label == "wbc"]
+    reply = said(model, "Where are the white blood cells?", frame)
+    thirds = {int(3 * c.y_px / count.height_px) * 3 + int(3 * c.x_px / count.width_px) for c in cells}
+    assert {i for i, name in enumerate(question.THIRDS) if f"the {name}" in reply} == thirds
+
+
+def test_a_frame_of_noise_is_refused(model):
+    noise = np.random.default_rng(0).integers(0, 256, (288, 288, 3), dtype=np.uint8)
+    assert said(model, "How many white blood cells are there?", edge.Frame.of(noise)) == question.NO_FILM
+
+
+def test_without_a_frame_it_asks_for_one(model):
+    assert said(model, "How many red blood cells are there?") == question.NO_FRAME
+
+
+@pytest.mark.parametrize("text", ["What is the capital of France?", "Tell me a joke.", "How many dogs are there?"])
+def test_other_topics_are_left_alone(model, text: str):
+    assert said(model, text, edge.Frame.open(PHOTOS[0])) == question.OFF_TOPIC
+    assert said(model, text) == question.OFF_TOPIC
+
+
+def test_it_does_not_diagnose(model):
+    assert said(model, "Does this patient have leukaemia?", edge.Frame.open(PHOTOS[0])) == question.NO_DIAGNOSIS
