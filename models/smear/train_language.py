@@ -196,7 +196,7 @@ def train(pieces: SentencePieceProcessor, steps: int, path: Path, start: Path | 
         speaker.load_state_dict(torch.load(start, weights_only=True)["speaker"])
         rate, seed = RATE / 3, SEED + 1
     tools = torch.optim.AdamW(speaker.parameters(), rate, (0.9, 0.98), weight_decay=0.02)
-    plan = torch.optim.lr_scheduler.OneCycleLR(tools, rate, steps, pct_start=0.05, final_div_factor=50)
+    plan = torch.optim.lr_scheduler.OneCycleLR(tools, rate, steps, pct_start=max(0.05, 2 / steps), final_div_factor=50)
     stream, began, smooth = batches(pieces, seed), time.monotonic(), 0.0
     for step in range(1, steps + 1):
         loss = speaker(next(stream))
