@@ -32,7 +32,7 @@ def bare_runs(model: VisionLanguageModel) -> Callable[[np.ndarray[Any, Any]], No
     resized = np.empty((height, width, 3), np.uint8)
 
     def run(pixels: np.ndarray[Any, Any]) -> None:
-        cv2.resize(pixels, (width, height), dst=resized, interpolation=cv2.INTER_AREA)
+        cv2.resize(pixels, (width, height), dst=resized)
         for function, arguments in calls:
             assert function(*arguments) == 0
 

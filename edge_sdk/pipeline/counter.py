@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
-from edge_sdk.pipeline.centre import CentreRule, find_centres
+from edge_sdk.pipeline.centre import CentreFinder, CentreRule
 from edge_sdk.pipeline.count import Cell, Count
 from edge_sdk.pipeline.preprocess import Geometry
 from edge_sdk.pipeline.vision import Vision
@@ -39,7 +40,7 @@ class Counter:
         self._size = (card.input.width_px, card.input.height_px)
         classes = card.cells.classes
         self._labels = [item.name for item in classes]
-        self._rule = CentreRule(tuple(item.threshold for item in classes), tuple(item.radius_share for item in classes))
+        rule = CentreRule(tuple(item.threshold for item in classes), tuple(item.radius_share for item in classes))
         for name, depth in (("scores", len(classes)), ("sizes", 2)):
             shape = vision.map_shapes.get(name, ())
             if len(shape) != 4 or shape[3] != depth:
@@ -47,6 +48,8 @@ class Counter:
                     f"The centre head of {bundle.path} gives {name} {list(shape)}.",
                     why=f"[1, rows, columns, {depth}] is expected.",
                 )
+
+        self._finder = CentreFinder(rule, vision.map_shapes["scores"][1:])
 
     def count(self, frame: Frame) -> Count:
         """Count the cells of one frame."""
@@ -61,21 +64,11 @@ class Counter:
         )
 
     def _cells(self, maps: Mapping[str, npt.NDArray[Any]], geometry: Geometry) -> list[Cell]:
-        found = find_centres(maps["scores"][0], maps["sizes"][0], self._rule)
+        found = self._finder.find(maps["scores"][0], maps["sizes"][0])
         width, height = self._size
-        cells = []
-        for kind, score, (x, y), (w, h) in zip(
-            found.kind.tolist(), found.score.tolist(), found.place.tolist(), found.side.tolist(), strict=True
-        ):
-            centre_x, centre_y = geometry.to_frame(x * width, y * height)
-            cells.append(
-                Cell(
-                    self._labels[kind],
-                    centre_x,
-                    centre_y,
-                    w * width * geometry.scale_x,
-                    h * height * geometry.scale_y,
-                    score,
-                )
-            )
-        return cells
+        left, top = geometry.to_frame(0.0, 0.0)
+        # From fractions of the input to pixels of the frame.
+        scale = np.array([width * geometry.scale_x, height * geometry.scale_y])
+        rows = np.hstack([found.place * scale + (left, top), found.side * scale, found.score[:, None]]).tolist()
+        labels = self._labels
+        return [Cell(labels[kind], *row) for kind, row in zip(found.kind.tolist(), rows, strict=True)]

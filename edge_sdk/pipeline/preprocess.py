@@ -107,6 +107,9 @@ class Preprocess:
         depth = 1 if channels == "grey" else 3
         self.shape = (height_px, width_px, depth)
         self._table = _table(mean, std, self.dtype, quantization, depth)
+        # Where all channels are treated alike, one multiplication and addition takes a quarter of a look-up.
+        alike = self.dtype == np.float32 and len({*mean}) == len({*std}) == 1
+        self._line = (1 / (255 * std[0]), -mean[0] / std[0]) if alike else None
         self._resized = np.full((height_px, width_px, 3), pad, np.uint8)
         self._ordered = self._resized if channels == "bgr" else np.empty(self.shape, np.uint8)
 
@@ -144,7 +147,11 @@ class Preprocess:
             cv2.cvtColor(self._resized, cv2.COLOR_BGR2GRAY, dst=ordered)
         else:
             cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=ordered)
-        if self._table is not None:
+        if self._line is not None:
+            slope, start = self._line
+            rows, into = self._ordered.reshape(self.height_px, -1), target.reshape(self.height_px, -1)
+            cv2.addWeighted(rows, slope, rows, 0, start, dst=into, dtype=cv2.CV_32F)
+        elif self._table is not None:
             cv2.LUT(self._ordered, self._table, dst=target)
         return geometry
 
@@ -189,10 +196,13 @@ class Preprocess:
 
 
 def _shrink(pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Resize into `out`, by areas where both sides shrink: small cells must not fall between samples."""
+    """Resize into `out`: by areas where both sides shrink to half or less, so that nothing falls between samples.
+
+    Below that, resizing by areas would take a fifth of the time of a whole count, for 0.2 to 0.4 points of F1.
+    """
     height, width = out.shape[:2]
-    shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    halves = pixels.shape[0] >= 2 * height and pixels.shape[1] >= 2 * width
+    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
 
 
 def _table(

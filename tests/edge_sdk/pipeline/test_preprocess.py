@@ -26,9 +26,18 @@ def test_the_default_is_a_stretched_rgb_picture_from_0_to_1() -> None:
     frame = photograph(480, 640)
     out = np.full((1, 288, 288, 3), np.nan, np.float32)
     geometry = Preprocess(288, 288).apply(frame, out)
-    small = cv2.resize(frame.pixels, (288, 288), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(out[0], small[..., ::-1].astype(np.float32) / np.float32(255))
+    small = cv2.resize(frame.pixels, (288, 288), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(out[0], small[..., ::-1] / 255, rtol=0, atol=1e-7)
     assert (geometry.scale_x, geometry.scale_y) == (640 / 288, 480 / 288)
+
+
+def test_in_a_much_larger_frame_every_pixel_counts() -> None:
+    pixels = np.zeros((960, 960), np.uint8)
+    pixels[::10, ::10] = 255  # a dot in each square of ten: linear sampling would see some and miss others
+    frame = Frame.of(pixels)
+    out = np.empty((1, 96, 96, 3), np.float32)
+    Preprocess(96, 96).apply(frame, out)
+    np.testing.assert_allclose(out, 0.01, atol=0.005)
 
 
 def test_a_frame_smaller_than_the_input_is_grown_smoothly() -> None:
