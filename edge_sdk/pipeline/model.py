@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -274,6 +275,9 @@ class VisionLanguageModel:
     def _optional(self, name: str) -> Model | None:
         return self._section(name) if self.bundle.has(name) else None
 
+    def _opener(self, name: str) -> Callable[[], Model] | None:
+        return partial(self._section, name) if self.bundle.has(name) else None
+
     def _new_decoder(self, checkpoint: Callable[[], None]) -> Decoder:
         with self._lock:
             return Decoder(
@@ -297,8 +301,8 @@ class VisionLanguageModel:
             self._vision = Vision(
                 self._section("tflite" if plain else "tf_lite_vision_encoder"),
                 lambda spec: preprocess_for(self.bundle.card, spec, self.name),
-                adapter=self._optional("tf_lite_vision_adapter"),
-                head=self._optional("tf_lite_aux") if self.labels else None,
+                open_adapter=self._opener("tf_lite_vision_adapter"),
+                open_head=self._opener("tf_lite_aux"),
             )
         return self._vision
 

@@ -29,8 +29,9 @@ class Vision:
         One picture in; its first output are the features.
     prepare : function
         Makes the preprocessing for the encoder's input, given its specification.
-    adapter, head : Model, optional
-        Each takes the features. Without an adapter the features are the visual tokens.
+    open_adapter, open_head : function, optional
+        Each opens a model that takes the features, when it is first needed: who only counts has no adapter in
+        memory. Without an adapter the features are the visual tokens.
     """
 
     def __init__(
@@ -38,8 +39,8 @@ class Vision:
         encoder: Model,
         prepare: Callable[[TensorSpec], Preprocess],
         *,
-        adapter: Model | None = None,
-        head: Model | None = None,
+        open_adapter: Callable[[], Model] | None = None,
+        open_head: Callable[[], Model] | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._encode = encoder.bind()
@@ -47,13 +48,12 @@ class Vision:
         self._picture = self._encode.inputs[picture.name]
         self._prepare = prepare(picture)
         self._features = next(iter(self._encode.outputs.values()))
-        self._adapt = self._after(adapter)
-        self._head = self._after(head)
+        self._open_adapter, self._open_head = open_adapter, open_head
+        self._adapt: Run | None = None
+        self._head: Run | None = None
         self._seen: tuple[Frame, Geometry] | None = None
 
-    def _after(self, model: Model | None) -> Run | None:
-        if model is None:
-            return None
+    def _after(self, model: Model) -> Run:
         spec = _only(model.signature().inputs, model, "input")
         if spec.shape != self._features.shape or spec.dtype != self._features.dtype:
             raise BundleError(
@@ -66,24 +66,31 @@ class Vision:
     @property
     def token_count(self) -> int:
         """Visual tokens that a frame becomes."""
-        return int(self._tokens.shape[-2])
+        with self._lock:
+            return int(self._tokens().shape[-2])
 
     @property
     def map_shapes(self) -> dict[str, tuple[int, ...]]:
         """The centre head's outputs and their shapes."""
-        return {name: array.shape for name, array in self._head.outputs.items()} if self._head else {}
+        with self._lock:
+            if self._head is None and self._open_head is not None:
+                self._head = self._after(self._open_head())
+            return {name: array.shape for name, array in self._head.outputs.items()} if self._head else {}
 
-    @property
     def _tokens(self) -> npt.NDArray[Any]:
+        """Give the buffer of visual tokens; the adapter is opened for it."""
+        if self._adapt is None and self._open_adapter is not None:
+            self._adapt = self._after(self._open_adapter())
         return self._features if self._adapt is None else next(iter(self._adapt.outputs.values()))
 
     def tokens(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give a frame's visual tokens, a copy of its own: ``(T, E) float32``."""
         with self._lock:
             self._look(frame)
+            tokens = self._tokens()
             if self._adapt is not None:
                 self._adapt()
-            return np.array(self._tokens.reshape(self._tokens.shape[-2:]), np.float32)
+            return np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
 
     def embedding(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give the mean of a frame's features over its places: ``(D,) float32``."""
@@ -93,7 +100,7 @@ class Vision:
 
     def maps(self, frame: Frame, read: Callable[[Mapping[str, npt.NDArray[Any]], Geometry], Found]) -> Found:
         """Run the centre head and hand its outputs to `read` while they are valid; give what it gives."""
-        assert self._head is not None, "a bundle without a head has no maps to ask for"
+        assert self._head is not None, "map_shapes opens the head"
         with self._lock:
             geometry = self._look(frame)
             self._head()
