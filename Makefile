@@ -51,8 +51,8 @@ layers: $(VENV)/.lint
 	$(BIN)/lint-imports
 
 test-all:  ## run the tests on every Python from 3.10 to 3.13 that is installed
-	@set -e; for v in $(PYTHONS); do \
-	  p=$$(command -v python$$v || ls -d $$HOME/.pyenv/versions/$$v.*/bin/python 2>/dev/null | tail -n 1); \
+	@set -e; for v in $(PYTHONS); do p=; \
+	  for c in python$$v $$HOME/.pyenv/versions/$$v.*/bin/python; do $$c -c pass 2>/dev/null && p=$$c && break; done; \
 	  if [ -z "$$p" ]; then echo "Python $$v is not installed: left out"; continue; fi; \
 	  echo "== Python $$v ($$p)"; $(MAKE) test PYTHON=$$p VENV=.venv-$$v; \
 	done
