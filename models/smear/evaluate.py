@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from answer_score import Record, questions_for, score_answers
-from data import CLASSES, SIDE_PX, Boxes, read_boxes, read_pixels
+from data import CLASSES, SIDE_PX, Boxes, Pixels, read_boxes
 from eyes import open_eyes
 from metric import Counts, intervals, match, overall_f1, score
 from question import facts_of
@@ -30,6 +30,7 @@ import edge_sdk
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.centre import CentreRule, Centres, find_centres
 from edge_sdk.pipeline.count import Count
+from edge_sdk.pipeline.preprocess import Preprocess
 
 _FLOAT = Path(__file__).resolve().parent / "float"
 Item = TypeVar("Item")
@@ -87,13 +88,17 @@ def boxes_of(found: Centres) -> Boxes:
     return np.concatenate([kind, found.place - half, found.place + half], axis=1).astype(np.float32)
 
 
+def resized(path: Path) -> Pixels:
+    """Read a picture and resize it as ``count()`` does: RGB ``(288, 288, 3)``."""
+    out = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
+    Preprocess(SIDE_PX, SIDE_PX, dtype=np.uint8).apply(edge_sdk.Frame.open(path), out)
+    return out
+
+
 def float_tables(pictures: Sequence[Labelled], rule: CentreRule, folder: Path = _FLOAT) -> list[Counts]:
     """Match what the float network finds in each picture."""
     with open_eyes(folder / "encoder_float.tflite", folder / "cells_float.tflite") as eyes:
-        return [
-            match(find_centres(*eyes.maps(read_pixels(p.path, SIDE_PX)), rule), p.boxes)
-            for p in _shown(pictures, "float")
-        ]
+        return [match(find_centres(*eyes.maps(resized(p.path)), rule), p.boxes) for p in _shown(pictures, "float")]
 
 
 def bundle_tables(
