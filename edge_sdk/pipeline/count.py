@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 __all__ = ["Cell", "Count"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One counted cell, in the pixels of the frame that was counted.
+
+    A named tuple, because dozens are made for every frame: a frozen dataclass takes four times as long.
 
     Attributes
     ----------

@@ -69,6 +69,9 @@ class Counter:
         left, top = geometry.to_frame(0.0, 0.0)
         # From fractions of the input to pixels of the frame.
         scale = np.array([width * geometry.scale_x, height * geometry.scale_y])
-        rows = np.hstack([found.place * scale + (left, top), found.side * scale, found.score[:, None]]).tolist()
-        labels = self._labels
-        return [Cell(labels[kind], *row) for kind, row in zip(found.kind.tolist(), rows, strict=True)]
+        places, sides = (found.place * scale + (left, top)).tolist(), (found.side * scale).tolist()
+        labels = map(self._labels.__getitem__, found.kind.tolist())
+        return [
+            Cell(label, x, y, width, height, score)
+            for label, (x, y), (width, height), score in zip(labels, places, sides, found.score.tolist(), strict=True)
+        ]
