@@ -147,7 +147,8 @@ class CentreFinder:
 
 def _part(place: NDArray[np.complex128], radius: Floats) -> NDArray[np.int64]:
     """Return which peaks stay, best first: each one drops the later ones within its radius."""
-    better, worse = np.nonzero(np.abs(place[:, None] - place) < radius[:, None])
+    gap = place[:, None] - place
+    better, worse = np.nonzero(gap.real**2 + gap.imag**2 < (radius * radius)[:, None])
     alive = [True] * len(place)
     for one, other in zip(better.tolist(), worse.tolist(), strict=True):
         if one < other and alive[one]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
@@ -65,13 +64,12 @@ class Counter:
 
     def _cells(self, maps: Mapping[str, npt.NDArray[Any]], geometry: Geometry) -> list[Cell]:
         found = self._finder.find(maps["scores"][0], maps["sizes"][0])
-        width, height = self._size
         left, top = geometry.to_frame(0.0, 0.0)
-        # From fractions of the input to pixels of the frame.
-        scale = np.array([width * geometry.scale_x, height * geometry.scale_y])
-        places, sides = (found.place * scale + (left, top)).tolist(), (found.side * scale).tolist()
+        # From fractions of the input to pixels of the frame; for some dozen cells faster than with arrays.
+        wide, high = self._size[0] * geometry.scale_x, self._size[1] * geometry.scale_y
         labels = map(self._labels.__getitem__, found.kind.tolist())
+        rows = zip(labels, found.place.tolist(), found.side.tolist(), found.score.tolist(), strict=True)
         return [
-            Cell(label, x, y, width, height, score)
-            for label, (x, y), (width, height), score in zip(labels, places, sides, found.score.tolist(), strict=True)
+            Cell(label, x * wide + left, y * high + top, width * wide, height * high, score)
+            for label, (x, y), (width, height), score in rows
         ]

@@ -59,7 +59,7 @@ class TestARealKernelsCamera:
             assert turn["busy_share"] > 0.3  # 0.99 on a machine with nothing else to do
             # Every frame was either looked at or replaced by a newer one; a few may have come since the last.
             assert 1 <= turn["looked_at"] + turn["dropped"] - turn["last"] <= 10
-        assert max(turn["dropped"] / turn["looked_at"] for turn in turns) > 0.2  # In turns it would be 0.
+        assert max(turn["dropped"] for turn in turns) > 0  # In turns with the model none would be.
         # 0.99 on a machine with nothing else to do; a third of it leaves room for one that has.
         assert max(turn["rate_hz"] for turn in turns) > 0.33 * max(report["busy"]["idle_hz"])
 
