@@ -162,15 +162,15 @@ class Bundle:
         BundleError
             There is none.
         """
-        found = self._find("TFLiteModel", name)
+        found = self._model_section(name)
         if found is None:
-            have = ", ".join(section.name for section in self.sections if section.kind == "TFLiteModel")
+            have = ", ".join(section.name for section in self.sections if section.is_model)
             raise BundleError(f"{self.path} has no model {name}.", why=f"It has: {have or 'none'}.")
         return found
 
     def has(self, name: str) -> bool:
         """Say whether there is a model section of a name."""
-        return self._find("TFLiteModel", name) is not None
+        return self._model_section(name) is not None
 
     def model(self, name: str) -> TfliteModel:
         """Return what a model section says of itself, checked; read once.
@@ -249,6 +249,10 @@ class Bundle:
             why="Without one no text can go in or out.",
             fix="Take a bundle with a language model in it; edge bundle info lists the sections.",
         )
+
+    def _model_section(self, name: str) -> Section | None:
+        found = [section for section in self.sections if section.is_model and section.name == name]
+        return found[-1] if found else None
 
     def _find(self, kind: str, name: str | None = None) -> Section | None:
         # The last one counts where there are several, as it does in LiteRT-LM.

@@ -69,6 +69,11 @@ class Section:
     size: int
     items: Mapping[str, Value]
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a TFLite model; one that LiteRT-LM must pass over travels as generic data."""
+        return self.kind == "TFLiteModel" or (self.kind == "GenericBinaryData" and self.name.startswith("tf_lite_"))
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

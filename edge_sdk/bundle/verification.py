@@ -34,7 +34,7 @@ def verify_bundle(path: str | os.PathLike[str]) -> tuple[Check, ...]:
         kind = f"LiteRT-LM {'.'.join(map(str, bundle.version))}" if bundle.version else "TFLite"
         checks = [Check("header", f"{kind}, {len(bundle.sections)} sections, none outside the file")]
         for section in bundle.sections:
-            if section.kind == "TFLiteModel":
+            if section.is_model:
                 model = bundle.model(section.name)
                 count = sum(sum(graph.operators.values()) for graph in model.subgraphs)
                 checks.append(Check(section.name, f"{len(model.subgraphs)} graphs, {count} operators"))

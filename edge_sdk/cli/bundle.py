@@ -190,7 +190,7 @@ def _facts(opened: Bundle) -> dict[str, Any]:
                 "offset": section.offset,
                 "size_bytes": section.size,
                 "items": dict(section.items),
-                **(_model_facts(opened, section.name) if section.kind == "TFLiteModel" else {}),
+                **(_model_facts(opened, section.name) if section.is_model else {}),
             }
             for section in opened.sections
         ],

@@ -109,6 +109,8 @@ class Preprocess:
         self.shape = (height_px, width_px, depth)
         self._table = _table(mean, std, self.dtype, quantization, depth)
         self._line = _line(self._table)
+        # The usual signed input is the pixel less 128: the same bits but for the highest, turned where they lie.
+        self._signed = self.dtype == np.int8 and self._line == (1, -128)
         self._resized = np.full((height_px, width_px, 3), pad, np.uint8)
         self._ordered = self._resized if channels == "bgr" else np.empty(self.shape, np.uint8)
 
@@ -138,15 +140,17 @@ class Preprocess:
         """
         target = self._target(out)
         geometry = self._resize(frame.pixels)
-        ordered = target if self._table is None else self._ordered
+        ordered = target.view(np.uint8) if self._table is None or self._signed else self._ordered
         if self.channels == "bgr":
-            if self._table is None:
-                np.copyto(target, self._resized)
+            if ordered is not self._ordered:
+                np.copyto(ordered, self._resized)
         elif self.channels == "grey":
             cv2.cvtColor(self._resized, cv2.COLOR_BGR2GRAY, dst=ordered)
         else:
             cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=ordered)
-        if self._line is not None:
+        if self._signed:
+            np.bitwise_xor(ordered, np.uint8(0x80), out=ordered)
+        elif self._line is not None:
             slope, start = self._line
             rows, into = self._ordered.reshape(self.height_px, -1), target.reshape(self.height_px, -1)
             cv2.addWeighted(rows, slope, rows, 0, start, dst=into, dtype=_DEPTHS[self.dtype])

@@ -10,6 +10,7 @@ from pathlib import Path
 from language import CACHE_LENGTH
 from litert_lm_builder import litertlm_builder as builder
 from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
+from pixels import take_pixels
 from tokenizer import ANSWER, ASK, FRAME, STOP, load_tokenizer
 from vision import GRID
 
@@ -109,7 +110,10 @@ def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mappin
         out.add_sentencepiece_tokenizer(str(tokenizer))
         for name, kind in _KINDS.items():
             out.add_tflite_model(str(models[name]), kind)
-        label = builder.Metadata("name", "edge_sdk", text)
-        out.add_generic_binary_data(str(files["about.json"]), additional_metadata=[label])
+        files["tf_lite_pixel_encoder"] = Path(scratch) / "pixels.tflite"
+        files["tf_lite_pixel_encoder"].write_bytes(take_pixels(models["encoder"].read_bytes()))
+        for name, file in (("edge_sdk", "about.json"), ("tf_lite_pixel_encoder",) * 2):
+            label = builder.Metadata("name", name, text)
+            out.add_generic_binary_data(str(files[file]), additional_metadata=[label])
         with target.open("wb") as file:
             out.build(file, validate_metadata=True)

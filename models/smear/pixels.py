@@ -1,0 +1,63 @@
+"""Cut an encoder's first step off, so that it takes a camera's 8-bit pixels as they are.
+
+The first thing that the quantized encoder does is to turn floats into the 8-bit numbers that the picture came from.
+LiteRT-LM hands floats over, and stops at an encoder with two signatures: so this one is a section of its own.
+"""
+
+from __future__ import annotations
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+
+def take_pixels(model: bytes) -> bytes:
+    """Make an encoder begin behind its QUANTIZE.
+
+    Parameters
+    ----------
+    model : bytes
+        A ``.tflite`` file of one graph.
+
+    Returns
+    -------
+    bytes
+        The same with the input ``(1, H, W, 3) int8``: a pixel's value less 128.
+
+    Raises
+    ------
+    ValueError
+        The model has several graphs, or begins otherwise.
+    """
+    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    if len(whole.subgraphs) != 1 or len(whole.signatureDefs) != 1:
+        raise ValueError("The encoder has several graphs.")
+    graph, signature = whole.subgraphs[0], whole.signatureDefs[0]
+    first = graph.operators.pop(0)
+    if whole.operatorCodes[first.opcodeIndex].builtinCode != schema.BuiltinOperator.QUANTIZE:
+        raise ValueError("The encoder does not begin by quantizing its input.")
+    graph.inputs = [int(first.outputs[0])]
+    signature.inputs[0].tensorIndex = graph.inputs[0]
+    return _packed(whole, model)
+
+
+def _packed(whole: schema.ModelT, model: bytes) -> bytes:
+    """Write the tables, and behind them the weights, where the tables say: each at a multiple of 16 bytes."""
+    outside = [buffer for buffer in whole.buffers if buffer.offset > 1]
+    blobs = [model[buffer.offset : buffer.offset + buffer.size] for buffer in outside]
+    place = _aligned(len(_tables(whole)))
+    for buffer, blob in zip(outside, blobs, strict=True):
+        buffer.offset, place = place, _aligned(place + len(blob))
+    out = bytearray(_tables(whole))  # as long as before: a place is a number of fixed width
+    for buffer, blob in zip(outside, blobs, strict=True):
+        out += bytes(buffer.offset - len(out)) + blob
+    return bytes(out)
+
+
+def _tables(whole: schema.ModelT) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _aligned(place: int) -> int:
+    return -(-place // 16) * 16
