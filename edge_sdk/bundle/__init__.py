@@ -13,6 +13,7 @@ from edge_sdk.bundle.folder import (
     list_bundles,
     remove_bundle,
     sha256,
+    user_folder,
 )
 from edge_sdk.bundle.metadata import Affix, ExecutorMetadata, LlmMetadata, Sampler, StateBuffer
 from edge_sdk.bundle.packed import Packed
@@ -53,5 +54,6 @@ __all__ = [
     "remove_bundle",
     "sha256",
     "token_ids",
+    "user_folder",
     "verify_bundle",
 ]

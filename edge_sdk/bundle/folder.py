@@ -26,6 +26,7 @@ __all__ = [
     "list_bundles",
     "remove_bundle",
     "sha256",
+    "user_folder",
 ]
 
 SUFFIXES = (".litertlm", ".tflite")
@@ -52,15 +53,24 @@ def bundle_folder() -> Path:
     told = os.environ.get("EDGE_BUNDLES")
     if told:
         return Path(told)
-    data = Path(os.environ.get("XDG_DATA_HOME") or ".")
-    if not data.is_absolute():  # which counts for nothing, by the XDG Base Directory Specification 0.8
-        try:
-            data = Path.home() / ".local" / "share"
-        except RuntimeError as error:
-            raise StorageError(
-                "There is no folder for bundles: this user has no home.", fix="Name one in EDGE_BUNDLES."
-            ) from error
+    data = user_folder("XDG_DATA_HOME", ".local/share")
+    if data is None:
+        raise StorageError("There is no folder for bundles: this user has no home.", fix="Name one in EDGE_BUNDLES.")
     return data / "edge" / "bundles"
+
+
+def user_folder(variable: str, usual: str) -> Path | None:
+    """Return the folder that a variable names, or else a usual one at home; ``None`` for a user without a home.
+
+    Source: XDG Base Directory Specification 0.8, by which relative paths count for nothing.
+    """
+    told = Path(os.environ.get(variable) or ".")
+    if told.is_absolute():
+        return told
+    try:
+        return Path.home() / usual
+    except RuntimeError:
+        return None
 
 
 def list_bundles() -> list[StoredBundle]:

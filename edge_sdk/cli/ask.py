@@ -61,11 +61,7 @@ def ask(
         raise click.UsageError(f"What about {question}? The question is missing.")
     if question == "-":
         question = sys.stdin.read().strip()
-    if overlay is not None:
-        if not uris:
-            raise click.UsageError("--overlay needs a frame to draw on.")
-        check_overlay(overlay, uris)
-    frames = [_frame(uri) for uri in uris]
+    frames = _frames(uris, overlay)
     with load(bundle, engine=engine, threads=threads) as model:
         if overlay is not None:
             marked = draw(frames[0], model.count(frames[0]))
@@ -74,6 +70,15 @@ def ask(
         if overlay is not None:
             marked.save(overlay)
             click.echo(f"Marked cells: {overlay}", err=True)
+
+
+def _frames(uris: list[str], overlay: Path | None) -> list[Frame]:
+    """Open the frames, once it is sure that the overlay has a place of its own."""
+    if overlay is not None:
+        if not uris:
+            raise click.UsageError("--overlay needs a frame to draw on.")
+        check_overlay(overlay, uris)
+    return [_frame(uri) for uri in uris]
 
 
 def _frame(uri: str) -> Frame:

@@ -6,7 +6,7 @@ import csv
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -171,7 +171,7 @@ class _Json:
         click.echo("]" if self._before != "[" else "[]")
 
 
-_WRITERS: dict[str | None, type[_Table] | type[_Csv] | type[_Json]] = {
+_WRITERS: dict[str | None, Callable[[tuple[str, ...]], _Writer]] = {
     None: _Table,
     "csv": _Csv,
     "json": _Json,

@@ -183,7 +183,8 @@ class Conversation:
         head = self._language.start if turn.fresh else self._unfed
         if head:
             parts.insert(0, list(head))
-        visual = self._eyes.token_count if self._eyes else 0
+        # Asked only where there is a frame: a question without one needs no adapter in memory.
+        visual = self._eyes.token_count if self._eyes and count else 0
         needed = sum(visual if isinstance(part, int) else len(part) for part in parts)
         used = 0 if turn.fresh else self._decoder.position
         if used + needed >= self._decoder.capacity:

@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.bundle import Bundle, find_bundle, open_bundle
+from edge_sdk.bundle import Bundle, find_bundle, open_bundle, user_folder
 from edge_sdk.errors import BundleError, ClosedError, EdgeError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer
@@ -310,15 +310,8 @@ class VisionLanguageModel:
 
 
 def _default_cache() -> WeightCache | None:
-    """Give the user's folder of packed weights; None for a user without a home.
-
-    Source: XDG Base Directory Specification 0.8, by which relative paths count for nothing.
-    """
+    """Give the user's folder of packed weights; None for a user without a home."""
     if own := os.environ.get("EDGE_CACHE"):
         return WeightCache(own)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or ".")
-    try:
-        home = base if base.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return WeightCache(home / "edge" / "weights")
+    home = user_folder("XDG_CACHE_HOME", ".cache")
+    return WeightCache(home / "edge" / "weights") if home else None

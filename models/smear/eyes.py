@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_sdk.bundle import open_bundle
 from edge_sdk.runtime import Model, open_model
 
 Floats = NDArray[np.float32]
@@ -42,16 +41,4 @@ class Eyes:
 def open_eyes(encoder: Path, head: Path) -> Iterator[Eyes]:
     """Open two TensorFlow Lite files."""
     with open_model(encoder) as first, open_model(head) as second:
-        yield Eyes(first, second)
-
-
-@contextmanager
-def open_bundle_eyes(path: Path) -> Iterator[Eyes]:
-    """Open the encoder and head of a bundle, in place."""
-    bundle = open_bundle(path)
-    places = [bundle.section(f"tf_lite_{part}") for part in ("vision_encoder", "aux")]
-    with (
-        open_model(path, offset=places[0].offset, size=places[0].size) as first,
-        open_model(path, offset=places[1].offset, size=places[1].size) as second,
-    ):
         yield Eyes(first, second)
