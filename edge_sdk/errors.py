@@ -13,11 +13,13 @@ __all__ = [
     "FrameError",
     "MissingDependency",
     "ModelError",
+    "OverBudget",
     "PromptError",
     "PromptTooLong",
     "ShapeError",
     "SignatureNotFound",
     "StorageError",
+    "UnitError",
 ]
 
 
@@ -67,3 +69,11 @@ class Cancelled(EdgeError, RuntimeError):
 
 class StorageError(EdgeError, OSError):
     """A disk is full, read-only or failing."""
+
+
+class OverBudget(EdgeError, MemoryError):
+    """A bundle does not fit into the memory that it may take; the error says how much is missing and what would fit."""
+
+
+class UnitError(EdgeError, ValueError):
+    """An amount with a unit, such as ``512MB``, was expected and something else was found."""
