@@ -52,7 +52,7 @@ def parse_bytes(amount: str | int) -> int:
             why="A number with KB, MB, GB, KiB, MiB or GiB is expected, or a plain number of bytes.",
             fix="Write it like 512MB or 1.5GiB.",
         )
-    size_bytes = float(found[1]) * factor
+    size_bytes: float = float(found[1]) * factor
     if not 1 <= size_bytes <= _MOST_BYTES:
         raise UnitError(f"{amount!r} is {'more' if size_bytes > 1 else 'less'} memory than there can be.")
     return math.floor(size_bytes)
