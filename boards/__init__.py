@@ -1,5 +1,67 @@
-"""Board support: the lowest floor of the SDK. It imports nothing above itself."""
+"""Board support: the lowest floor of the SDK. It imports nothing above itself.
+
+Whoever needs only the errors pays only for them: the other names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from boards.errors import EdgeError
 
-__all__ = ["EdgeError"]
+if TYPE_CHECKING:
+    from boards.detection import Board, detect
+    from boards.processor import Processor
+    from boards.profile import (
+        Accelerator,
+        CameraStack,
+        Cluster,
+        HeaderPin,
+        Port,
+        PowerMode,
+        Profile,
+        ThrottleSource,
+    )
+    from boards.registry import find_profile, profiles
+
+_HOME = {
+    "Accelerator": "boards.profile",
+    "Board": "boards.detection",
+    "CameraStack": "boards.profile",
+    "Cluster": "boards.profile",
+    "HeaderPin": "boards.profile",
+    "Port": "boards.profile",
+    "PowerMode": "boards.profile",
+    "Processor": "boards.processor",
+    "Profile": "boards.profile",
+    "ThrottleSource": "boards.profile",
+    "detect": "boards.detection",
+    "find_profile": "boards.registry",
+    "profiles": "boards.registry",
+}
+
+__all__ = [
+    "Accelerator",
+    "Board",
+    "CameraStack",
+    "Cluster",
+    "EdgeError",
+    "HeaderPin",
+    "Port",
+    "PowerMode",
+    "Processor",
+    "Profile",
+    "ThrottleSource",
+    "detect",
+    "find_profile",
+    "profiles",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'boards' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
