@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boards import Profile, find_profile
+from boards.telemetry import CgroupMemory, Memory, Swap
+from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.memory.budget import Budget, budget_of, machine_budget
+
+MIB = 1 << 20
+NO_GROUP = CgroupMemory(None, None, None, None, None, None)
+IDLE = Memory(427 * MIB, 300 * MIB, 200 * MIB, 0, 0, (), ())
+ZERO = find_profile("rpi-zero-2w")
+
+
+def group(limit: int, used: int, reclaimable: int) -> CgroupMemory:
+    return CgroupMemory(2, "/x", limit * MIB, used * MIB, reclaimable * MIB, (limit - used + reclaimable) * MIB)
+
+
+def part(budget: Budget, name: str) -> int:
+    return next(item.size_bytes for item in budget.parts if item.name == name)
+
+
+def test_what_the_user_says_is_the_budget() -> None:
+    budget = budget_of("512MB")
+    assert (budget.total_bytes, str(budget)) == (512_000_000, "512 MB (as asked)")
+    assert budget_of(64 * MIB).total_bytes == 64 * MIB
+
+
+def test_nonsense_is_no_budget() -> None:
+    with pytest.raises(EdgeError, match="no amount of memory"):
+        budget_of("lots")
+
+
+def test_the_memory_available_less_a_reserve_is_what_there_is() -> None:
+    budget = machine_budget(IDLE, NO_GROUP, 0, ZERO)
+    assert budget.total_bytes == 300 * MIB - 2 * (427 * MIB // 16)
+    assert "memory available" in str(budget)
+    assert "reserve for system and camera" in str(budget)
+    assert part(budget, "reserve for the camera") == -(427 * MIB // 16)
+
+
+def test_the_reserve_has_a_ceiling_on_large_boards() -> None:
+    large = replace(IDLE, total_bytes=16000 * MIB, available_bytes=8000 * MIB)
+    assert machine_budget(large, NO_GROUP, 0).total_bytes == (8000 - 64 - 32) * MIB
+
+
+def test_a_control_group_with_less_room_decides() -> None:
+    budget = machine_budget(IDLE, group(128, 60, 20), 0, ZERO)
+    assert budget.total_bytes == (88 - 16) * MIB
+    assert "room in the control group" in budget.reason
+    assert (
+        machine_budget(IDLE, group(4096, 60, 20), 0, ZERO).total_bytes == machine_budget(IDLE, NO_GROUP, 0).total_bytes
+    )
+
+
+def test_the_boards_share_decides_where_everything_is_free() -> None:
+    free = replace(IDLE, available_bytes=427 * MIB)
+    budget = machine_budget(free, NO_GROUP, 0, ZERO)
+    assert "share of the board's RAM" in budget.reason
+    assert part(budget, "share of the board's RAM") == int(512 * MIB * 0.8)
+
+
+def test_what_this_process_holds_already_is_part_of_what_it_may_take() -> None:
+    without = machine_budget(IDLE, group(128, 60, 20), 0).total_bytes
+    assert machine_budget(IDLE, group(128, 60, 20), 30 * MIB).total_bytes == without + 30 * MIB
+
+
+def test_swap_on_a_card_does_not_count() -> None:
+    card = Swap("/var/swap", "file", 512 * MIB, 0, -2, zram=False)
+    swapping = replace(IDLE, swap_total_bytes=512 * MIB, swap_free_bytes=512 * MIB, swaps=(card,))
+    assert machine_budget(swapping, NO_GROUP, 0) == machine_budget(IDLE, NO_GROUP, 0)
+
+
+def test_free_room_in_zram_counts_at_a_quarter() -> None:
+    packed = Swap("/dev/zram0", "partition", 200 * MIB, 40 * MIB, 100, zram=True)
+    budget = machine_budget(replace(IDLE, available_bytes=200 * MIB, swaps=(packed,)), NO_GROUP, 0)
+    plain = machine_budget(replace(IDLE, available_bytes=200 * MIB), NO_GROUP, 0)
+    assert budget.total_bytes - plain.total_bytes == 40 * MIB == part(budget, "of it zram")
+
+
+def test_zram_larger_than_memory_counts_no_more_than_a_quarter_of_memory() -> None:
+    huge = Swap("/dev/zram0", "partition", 9000 * MIB, 0, 100, zram=True)
+    budget = machine_budget(replace(IDLE, available_bytes=50 * MIB, swaps=(huge,)), NO_GROUP, 0)
+    assert part(budget, "of it zram") == 427 * MIB // 4
+
+
+def test_nothing_left_is_nothing_and_not_less() -> None:
+    assert machine_budget(replace(IDLE, available_bytes=5 * MIB), NO_GROUP, 0).total_bytes == 0
+
+
+def test_a_kernel_that_tells_nothing_asks_for_a_word_from_the_user() -> None:
+    with pytest.raises(OverBudget, match="could not be read") as caught:
+        machine_budget(replace(IDLE, available_bytes=None), NO_GROUP, 0)
+    assert "--budget" in (caught.value.fix or "")
+
+
+def test_a_board_that_is_not_here_is_judged_by_its_ram() -> None:
+    budget = budget_of(board=ZERO)
+    assert 200 * MIB < budget.total_bytes < 300 * MIB
+    assert "512 MB" in budget.reason
+    assert ZERO.name in budget.reason
+    assert budget.total_bytes == sum(item.size_bytes for item in budget.parts)
+    four = find_profile("rpi-4b")
+    assert budget_of(board=four, ram_bytes=4096 * MIB).total_bytes > budget_of(board=four).total_bytes
+
+
+def test_a_board_without_known_ram_asks_for_a_word_from_the_user() -> None:
+    with pytest.raises(OverBudget, match="not known"):
+        budget_of(board=Profile(id="x", name="X", soc="", architecture="any"))
+
+
+def test_this_machines_files_are_read_below_a_root(tmp_path: Path) -> None:
+    tree = {
+        "proc/meminfo": "MemTotal: 437248 kB\nMemFree: 200000 kB\nMemAvailable: 307200 kB\nSwapTotal: 0 kB\n",
+        "proc/self/status": "Name: x\nRssAnon:\t   10240 kB\n",
+        "proc/device-tree/compatible": "raspberrypi,model-zero-2-w\0brcm,bcm2837\0",
+    }
+    for name, text in tree.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert budget_of(root=tmp_path).total_bytes == (310 - 2 * 427 / 16) * MIB
+
+
+def test_a_budget_is_told_as_json() -> None:
+    told = machine_budget(IDLE, NO_GROUP, 0).as_json()
+    assert told["parts"]
+    assert told["board"] is None
