@@ -28,7 +28,7 @@ MAGIC = b"TFL3"  # the file identifier, four bytes behind the root offset
 _RANK_MAX = 8
 _ELEMENTS_MAX = 1 << 40
 # By type code: numpy's name of it, bits of one element; 0 bits where the size is not fixed.
-_TYPES = (
+TYPES = (
     ("float32", 32),
     ("float16", 16),
     ("int32", 32),
@@ -196,7 +196,7 @@ class _Walk:
     def _tensors(self, records: Records, graph: Integers) -> tuple[list[Counter[str]], list[Counter[str]]]:
         """Check all tensors; return how many of each type are weights and activations, graph by graph."""
         codes = records.integers(1, "i8")
-        if len(codes) and not 0 <= codes.min() <= codes.max() < len(_TYPES):
+        if len(codes) and not 0 <= codes.min() <= codes.max() < len(TYPES):
             raise self._reader.damaged("A tensor is of a type that is not known.")
         buffers, externals = records.integers(2, "u32"), records.integers(10, "u32")
         known = max(len(self._buffer_bytes), 1)
@@ -207,7 +207,7 @@ class _Walk:
         if not np.isin(externals, [0, *outside.integers(0, "u32")]).all():
             raise self._reader.damaged("A tensor wants an external buffer that is not listed.")
         found_bytes = self._buffer_bytes[buffers] if len(self._buffer_bytes) else np.zeros_like(buffers)
-        bits = np.array([bits for _, bits in _TYPES])[codes]
+        bits = np.array([bits for _, bits in TYPES])[codes]
         needed_bytes = np.ceil(self._elements(records) * bits / 8)
         # A sparse tensor (field 6) may hold less than its shape asks for.
         short = (found_bytes > 0) & (found_bytes < needed_bytes) & (records.targets(6) == 0)
@@ -218,7 +218,7 @@ class _Walk:
             )
         constant = (found_bytes > 0) | (externals > 0)
         kinds = 2 * codes + self._quantized(records)
-        names = [prefix + name for name, _ in _TYPES for prefix in ("", "q")]
+        names = [prefix + name for name, _ in TYPES for prefix in ("", "q")]
         weights = _tally(graph[constant], kinds[constant], names, len(self._graphs))
         return weights, _tally(graph[~constant], kinds[~constant], names, len(self._graphs))
 
@@ -278,7 +278,7 @@ class _Walk:
         if quantization and quantization.count(2) == 1:
             scale = float(quantization.first(2, "f32"))
             zero_point = int(quantization.first(3, "i64"))
-        return TensorInfo(table.text(3), shape, _TYPES[table.integer(1, "i8")][0], scale, zero_point)
+        return TensorInfo(table.text(3), shape, TYPES[table.integer(1, "i8")][0], scale, zero_point)
 
     def _signature(self, table: Table) -> SignatureInfo:
         graph = table.integer(4, "u32")

@@ -1,0 +1,177 @@
+"""How much memory a section takes once it is open and runs, told from the headers of its file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.memory.workload import GraphLoad, workload
+
+__all__ = ["BASE", "Footprint", "packing_footprint", "predict"]
+
+# What one operator's records take in an engine, with the tensors around it: 25 MB for the 6178 of a decoder.
+_OPERATOR_BYTES = 4200
+# What an engine's first steps take whatever the model, and its own pages of code for a section.
+_SECTION_BYTES = 200_000
+# The engine places tensors one by one, largest first, and leaves gaps between them.
+_GAPS = 1.15
+# Packed weights carry sums and scales for each row, and are padded to whole tiles.
+_PACKED_SHARE, _PACKED_BYTES = 1.03, 1 << 16
+# A thread's stack, as far as it is used.
+_THREAD_BYTES = 100_000
+# Of a table, a look-up touches a page, and the kernel maps those around it that are at hand (fault_around_bytes).
+_LOOK_UP_BYTES, _LOOK_UPS = 1 << 16, 4096
+# Sections smaller than this never use the weight cache.
+_CACHED_MIN_BYTES = 2 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Memory of one section held open in a process, in bytes.
+
+    Attributes
+    ----------
+    load_private_bytes : int
+        The most private memory while it is being opened.
+    private_bytes : int
+        Private memory once it is open and has run: the engine's records, what flows through the graphs, the
+        arrays bound to them with their caches full, and packed weights where there is no cache file.
+    file_bytes : int
+        Pages of files that it touches when it runs: packed weights in their cache file, tables of the bundle.
+        The kernel may drop them and read them again.
+    """
+
+    load_private_bytes: int
+    private_bytes: int
+    file_bytes: int
+
+    def __add__(self, other: Footprint) -> Footprint:
+        """Give what two sections take that are open at once, the second opened while the first is there."""
+        return Footprint(
+            max(self.load_private_bytes, self.private_bytes + other.load_private_bytes),
+            self.private_bytes + other.private_bytes,
+            self.file_bytes + other.file_bytes,
+        )
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory of either kind."""
+        return max(self.load_private_bytes, self.private_bytes) + self.file_bytes
+
+
+# What a process takes before any section: Python, numpy, OpenCV, this package, the engine's library and its code
+# that the first section wakes. Measured by: python benchmarks/footprint.py --base
+BASE: Mapping[str, Footprint] = MappingProxyType(
+    {
+        "litert": Footprint(26_000_000, 26_000_000, 34_000_000),
+        "interpreter": Footprint(27_000_000, 27_000_000, 40_000_000),
+    }
+)
+
+
+def predict(
+    bundle: Bundle,
+    section: str,
+    *,
+    engine: str,
+    threads: int = 1,
+    weight_cached: bool = True,
+    cache_length: int | None = None,
+) -> Footprint:
+    """Tell what a section will take, from headers; no weight is read.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An open bundle.
+    section : str
+        The name of a model section.
+    engine : {'litert', 'interpreter'}
+        What will run it.
+    threads : int
+        With how many threads.
+    weight_cached : bool
+        Whether its packed weights lie in a cache file by then; only LiteRT has such files, and only for sections
+        from 2 MiB on.
+    cache_length : int, optional
+        The most tokens that one conversation will hold; by default the most that the section offers.
+
+    Returns
+    -------
+    Footprint
+        Never less than what it takes, and at most a quarter more with `BASE`.
+
+    Raises
+    ------
+    BundleError
+        There is no such section, or it is damaged.
+    """
+    graphs = workload(bundle, section)
+    size = bundle.section(section).size
+    used = _used(graphs, cache_length)
+    records = _records_bytes(graphs, threads)
+    arrays = sum(graph.ends_bytes for graph in used) + _cache_bytes(used)
+    inner = sum(int(_GAPS * graph.inner_bytes) + graph.scratch_bytes for graph in used)
+    tables = min(max((graph.table_bytes for graph in used), default=0), _LOOK_UPS * _LOOK_UP_BYTES)
+    if engine == "interpreter":
+        return _in_interpreter(bundle, size, graphs, used, records, arrays + inner)
+    packed = _packed_bytes(used)
+    if weight_cached and size >= _CACHED_MIN_BYTES:
+        return Footprint(records, records + arrays + inner, packed + tables)
+    # Each weight is packed beside the others, and then put with them.
+    largest = max((size for graph in used for size in graph.weights.values()), default=0)
+    return Footprint(records + largest, records + largest + arrays + inner + packed, tables)
+
+
+def packing_footprint(bundle: Bundle, section: str, *, engine: str = "litert", threads: int = 1) -> Footprint:
+    """Tell what the process takes that writes a section's weight cache, itself included.
+
+    Its `file_bytes` may be dropped and written out at any time; packing goes on, slower.
+    """
+    graphs = workload(bundle, section)
+    records = _records_bytes(graphs, threads)
+    inner = max((int(_GAPS * graph.inner_bytes) + graph.scratch_bytes for graph in graphs), default=0)
+    largest = max((size for graph in graphs for size in graph.weights.values()), default=0)
+    base = BASE[engine]
+    private = base.private_bytes + records + inner + largest
+    return Footprint(private, private, base.file_bytes + _packed_bytes(graphs) + bundle.section(section).size)
+
+
+def _in_interpreter(
+    bundle: Bundle, size: int, graphs: Iterable[GraphLoad], used: list[GraphLoad], records: int, running: int
+) -> Footprint:
+    """Count what the Interpreter shares nothing of: each graph has weights, inputs and outputs of its own."""
+    packed = sum(_packed_bytes([graph]) for graph in graphs)
+    own_ends = sum(graph.ends_bytes + 2 * graph.cache_bytes for graph in used)
+    # A part of a file is read into memory; a whole one is mapped, and all of it read while it is packed.
+    copy, file = (size, 0) if bundle.version else (0, size)
+    return Footprint(copy + records, copy + records + packed + running + own_ends, file)
+
+
+def _records_bytes(graphs: Iterable[GraphLoad], threads: int) -> int:
+    return _SECTION_BYTES + _OPERATOR_BYTES * sum(graph.operators for graph in graphs) + _THREAD_BYTES * (threads - 1)
+
+
+def _used(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[GraphLoad]:
+    """Return the graphs that are called: a decoder begins with the shortest cache and moves up as far as it must."""
+    called = [graph for graph in graphs if graph.signature]
+    lengths = sorted({graph.cache_length for graph in called if graph.cache_length is not None})
+    most = next((length for length in lengths if cache_length and length >= cache_length), None)
+    return [graph for graph in called if graph.cache_length is None or most is None or graph.cache_length <= most]
+
+
+def _cache_bytes(used: Iterable[GraphLoad]) -> int:
+    """Return what caches take: while a conversation moves up, the longest and the one before it."""
+    by_length: dict[int, int] = {}
+    for graph in used:
+        if graph.cache_length is not None:
+            by_length[graph.cache_length] = max(by_length.get(graph.cache_length, 0), graph.cache_bytes)
+    return sum(sorted(by_length.values())[-2:])
+
+
+def _packed_bytes(graphs: Iterable[GraphLoad]) -> int:
+    """Return what packed weights take that graphs share."""
+    weights = {buffer: size for graph in graphs for buffer, size in graph.weights.items()}
+    return int(_PACKED_SHARE * sum(weights.values())) + (_PACKED_BYTES if weights else 0)

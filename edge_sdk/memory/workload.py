@@ -1,0 +1,190 @@
+"""What a model's header says about the memory that running it takes, graph by graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.bundle.dataflow import Dataflow, read_dataflow
+from edge_sdk.bundle.tflite import SignatureInfo, TensorInfo, TfliteModel
+
+__all__ = ["GraphLoad", "workload"]
+
+# Operators whose weights XNNPACK rearranges for the processor; a table that is only looked up in stays in the file.
+_PACKED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL")
+_MASKS = ("mask", "attn_mask")
+_POINTER_BYTES = 8
+# Of a picture that is enlarged, four pointers and two weights of four bytes for each new pixel.
+_RESIZE_BYTES = 4 * _POINTER_BYTES + 2 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLoad:
+    """What one graph needs to run.
+
+    Attributes
+    ----------
+    signature : str
+        The signature that calls it; empty for a graph that only other graphs call.
+    operators : int
+        How many operators it has.
+    inner_bytes : int
+        The most that tensors between its ends take at one time.
+    scratch_bytes : int
+        What operators keep for themselves: tables of pointers into pictures.
+    weights : mapping
+        The sizes of the weights that are packed, by number of the buffer; the graphs of a model share buffers.
+    table_bytes : int
+        Constants that are read where they lie in the file.
+    ends_bytes : int
+        Inputs and outputs that are no caches.
+    cache_bytes : int
+        Key-value caches, each counted once although it is an input and an output.
+    cache_length : int or None
+        How many tokens they hold; None for a graph without caches.
+    """
+
+    signature: str
+    operators: int
+    inner_bytes: int
+    scratch_bytes: int
+    weights: Mapping[int, int]
+    table_bytes: int
+    ends_bytes: int
+    cache_bytes: int
+    cache_length: int | None
+
+
+_known: WeakKeyDictionary[Bundle, dict[str, tuple[GraphLoad, ...]]] = WeakKeyDictionary()
+
+
+def workload(bundle: Bundle, section: str) -> tuple[GraphLoad, ...]:
+    """Read what the graphs of a section need; once for an open bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An open bundle.
+    section : str
+        The name of a model section.
+
+    Raises
+    ------
+    BundleError
+        There is no such section, or it is damaged.
+    """
+    known = _known.setdefault(bundle, {})
+    if section not in known:
+        place, model = bundle.section(section), bundle.model(section)
+        flows = read_dataflow(bundle.view(place), bundle.label(place))
+        calls = _calls(model)
+        caches = _executor_caches(bundle)
+        known[section] = tuple(_graph(flow, calls.get(index), caches) for index, flow in enumerate(flows))
+    return known[section]
+
+
+def _calls(model: TfliteModel) -> Mapping[int, SignatureInfo]:
+    """Return the signature of each graph that has one; a file without any is called by its first graph."""
+    if model.signatures:
+        return {item.subgraph: item for item in model.signatures.values()}
+    graph = model.subgraphs[0]
+    inputs, outputs = ({str(at): item for at, item in enumerate(end)} for end in (graph.inputs, graph.outputs))
+    return {0: SignatureInfo("default", 0, inputs, {f"out {name}": item for name, item in outputs.items()})}
+
+
+def _executor_caches(bundle: Bundle) -> set[tuple[str, str]]:
+    """Return the inputs and outputs that a bundle says are two ends of one cache."""
+    buffers = bundle.executor.buffers if bundle.executor else ()
+    ends = ((item.prefill_input, item.prefill_output, item.decode_input, item.decode_output) for item in buffers)
+    return {pair for a, b, c, d in ends for pair in ((a, b), (c, d))}
+
+
+def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[str, str]]) -> GraphLoad:
+    inputs = dict(signature.inputs) if signature else {}
+    outputs = dict(signature.outputs) if signature else {}
+    both = {name: inputs[name] for name in inputs if name in outputs}
+    both |= {before: inputs[before] for before, after in caches if before in inputs and after in outputs}
+    written = {name for name in outputs if name in both} | {after for before, after in caches if before in both}
+    ends = [item for name, item in inputs.items() if name not in both]
+    ends += [item for name, item in outputs.items() if name not in written]
+    length = next((inputs[name].shape[-1] for name in _MASKS if name in inputs), None)
+    weights, table_bytes = _constants(flow)
+    return GraphLoad(
+        signature=signature.name if signature else "",
+        operators=len(flow.operators),
+        inner_bytes=_inner_bytes(flow),
+        scratch_bytes=_scratch_bytes(flow),
+        weights=weights,
+        table_bytes=table_bytes,
+        ends_bytes=sum(map(_size_bytes, ends)),
+        cache_bytes=sum(map(_size_bytes, both.values())),
+        cache_length=length if both else None,
+    )
+
+
+def _size_bytes(tensor: TensorInfo) -> int:
+    try:
+        item_bytes = np.dtype(tensor.dtype).itemsize
+    except TypeError:  # text and other kinds that no engine here takes
+        return 0
+    return prod(max(side, 1) for side in tensor.shape) * item_bytes
+
+
+def _constants(flow: Dataflow) -> tuple[Mapping[int, int], int]:
+    """Return the weights that are packed, by buffer, and how much the other constants take."""
+    packing = np.isin(flow.operators, _PACKED)
+    constant = flow.buffers[flow.uses[:, 1]] >= 0
+    uses = flow.uses[constant]
+    packed = np.unique(uses[packing[uses[:, 0]], 1])
+    weights = dict(zip(flow.buffers[packed].tolist(), flow.tensor_bytes[packed].tolist(), strict=True))
+    others = np.setdiff1d(uses[:, 1], packed)
+    return MappingProxyType(weights), int(flow.tensor_bytes[others].sum())
+
+
+def _inner_bytes(flow: Dataflow) -> int:
+    """Return the most bytes of computed tensors, the graph's ends left out, that are needed at one time."""
+    count = len(flow.operators)
+    first, last = np.full(len(flow.tensor_bytes), count), np.full(len(flow.tensor_bytes), -1)
+    np.minimum.at(first, flow.results[:, 1], flow.results[:, 0])
+    np.maximum.at(last, flow.results[:, 1], flow.results[:, 0])
+    np.maximum.at(last, flow.uses[:, 1], flow.uses[:, 0])
+    sizes = np.where((first <= last) & (flow.buffers < 0), flow.tensor_bytes, 0)
+    sizes[flow.inputs] = sizes[flow.outputs] = 0
+    change = np.zeros(count + 1, np.int64)
+    there = sizes > 0
+    np.add.at(change, first[there], sizes[there])
+    np.add.at(change, last[there] + 1, -sizes[there])
+    return int(np.cumsum(change).max(initial=0))
+
+
+def _scratch_bytes(flow: Dataflow) -> int:
+    """Return what XNNPACK's tables of pointers take: for each place of a window where its pixels are.
+
+    Source: xnn_setup_convolution2d_nhwc and its like in github.com/google/XNNPACK, src/operators.
+    """
+    total = 0
+    names = np.array(flow.operators)
+    for name in ("CONV_2D", "TRANSPOSE_CONV", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D", "RESIZE_BILINEAR"):
+        chosen = np.flatnonzero(names == name)
+        if not len(chosen):
+            continue
+        at = np.searchsorted(flow.results[:, 0], chosen)
+        sides = flow.shapes[flow.results[at, 1]]
+        rows, columns = sides[:, 1], sides[:, 2]
+        (high, wide), (_, across) = flow.windows[chosen].T, flow.strides[chosen].T
+        if name == "RESIZE_BILINEAR":
+            total += int((rows * columns).sum()) * _RESIZE_BYTES
+        elif name in ("CONV_2D", "TRANSPOSE_CONV"):
+            # A window of one pixel that moves by one is a plain matrix product.
+            moving = (high * wide > 1) | (flow.strides[chosen].max(axis=1) > 1)
+            total += int((rows * columns * high * wide)[moving].sum()) * _POINTER_BYTES
+        else:  # neighbours share the columns that they have in common
+            steps = high * wide + (columns - 1) * np.minimum(across, wide) * high
+            total += int((rows * steps).sum()) * _POINTER_BYTES
+    return total
