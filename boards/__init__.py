@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from boards.errors import EdgeError
 
 if TYPE_CHECKING:
+    from boards.accelerator import Accelerator
     from boards.detection import Board, detect
     from boards.processor import Processor
     from boards.profile import (
-        Accelerator,
         CameraStack,
         Cluster,
         HeaderPin,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from boards.registry import find_profile, profiles
 
 _HOME = {
-    "Accelerator": "boards.profile",
+    "Accelerator": "boards.accelerator",
     "Board": "boards.detection",
     "CameraStack": "boards.profile",
     "Cluster": "boards.profile",

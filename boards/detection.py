@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from boards.registry import find_profile, profiles
 __all__ = ["OVERRIDE", "Board", "detect"]
 
 OVERRIDE = "EDGE_BOARD"
-# Firmware texts are tens of bytes and /proc/cpuinfo of a large server a few hundred KB; whatever is larger is cut.
-MOST_BYTES = 1 << 20
-
-_REVISION = re.compile(r"\s+Rev\s+[\w.]+$")
-_SUPER = re.compile(r"\s+Super$")
+# The names of a device tree take some hundred bytes, and cpuinfo of a large server some hundred thousand.
+MOST_NAME_BYTES = 4096
+MOST_TABLE_BYTES = 1 << 20
+# Older kernels have only the first of these, captures often only one of them.
+DEVICE_TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
+# What makers of PCs leave in when they forget to fill it in.
+EMPTY_DMI = {"", "to be filled by o.e.m.", "default string", "system manufacturer", "system product name", "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Board:
     ram_bytes : int
         What the kernel may use (``MemTotal``); 0 where it is not told.
     ram_option_bytes : int or None
-        Which of the sizes that this board is sold with that is; None where the table has none that fits.
+        Which of the sizes that the profile is sold with that is; None where the table has none that fits.
     found_by : str
         Why this profile was taken, as a sentence.
     """
@@ -65,22 +67,23 @@ def detect(root: str | Path = "/", environ: Mapping[str, str] = os.environ) -> B
         If ``EDGE_BOARD`` names no known board. Nothing that a tree holds or lacks raises.
     """
     folder = Path(root)
-    compatibles = _strings(folder / "proc/device-tree/compatible")
-    model = " ".join(_strings(folder / "proc/device-tree/model")[:1])
-    processor = parse_cpuinfo(_text(folder / "proc/cpuinfo"))
-    ram_bytes = _ram_bytes(_text(folder / "proc/meminfo"))
-    dmi = _dmi_model(folder)
+    tree = next((folder / place for place in DEVICE_TREES if (folder / place).is_dir()), folder / DEVICE_TREES[0])
+    told = _read(tree / "compatible", MOST_NAME_BYTES)
+    compatibles = _names(told)
+    model = next(iter(_names(_read(tree / "model", MOST_NAME_BYTES))), "")
+    processor = parse_cpuinfo(_read(folder / "proc/cpuinfo", MOST_TABLE_BYTES))
+    ram_bytes = _ram_bytes(_read(folder / "proc/meminfo", MOST_TABLE_BYTES))
     if override := environ.get(OVERRIDE, "").strip():
         profile, found_by = find_profile(override), f"{OVERRIDE} says so."
     elif compatibles or model:
-        profile, found_by = _by_device_tree(compatibles, model)
+        profile, found_by = _by_device_tree(compatibles, model, cut_off=told[-1:] not in ("\0", "\n"))
     elif processor.architecture == "x86_64":
         profile, found_by = find_profile("pc"), "It has an x86-64 processor and no device tree."
     else:
         profile, found_by = find_profile("generic"), "It has neither a device tree nor an x86-64 processor."
     return Board(
         profile=profile,
-        model=model or dmi or profile.name,
+        model=model or _dmi_model(folder) or profile.name,
         compatibles=compatibles,
         ram_bytes=ram_bytes,
         ram_option_bytes=profile.ram_option_bytes(ram_bytes),
@@ -89,41 +92,35 @@ def detect(root: str | Path = "/", environ: Mapping[str, str] = os.environ) -> B
     )
 
 
-def _by_device_tree(compatibles: tuple[str, ...], model: str) -> tuple[Profile, str]:
+def _by_device_tree(compatibles: tuple[str, ...], model: str, *, cut_off: bool) -> tuple[Profile, str]:
     """Take the board that the first name belongs to, unless the model belongs to another one.
 
     A later name says only what a board is compatible with: a clone lists the board that it was built after, and some
-    list another chip. Such a name counts only where the model says the same.
+    list another chip. A name that is cut off may be the beginning of another board's. Either counts only where the
+    model says the same.
     """
-    plain_model = _plain_model(model)
+    plain_model = re.sub(r"(\s+Rev\s+[\w.]+|\s+Super)+$", "", model)
     by_model = next((each for each in profiles().values() if plain_model in each.models), None)
     if by_model is not None and not by_model.compatibles:
-        return by_model, f"Its model is {model!r}, and its other names are not its own."
+        return by_model, f"Its model is {model!r}; its other names are those of another board."
+    owners = {name: each for each in profiles().values() for name in each.compatibles}
     for place, name in enumerate(compatibles):
-        profile = _claimed(name.removesuffix("-super"))
+        profile = owners.get(name.removesuffix("-super"))
         if profile is None:
             continue
         if by_model not in (None, profile):
             return find_profile("generic"), f"It calls itself {name!r} and {model!r}, which are different boards."
-        if place == 0 or by_model is profile:
+        whole = not (cut_off and place == len(compatibles) - 1)
+        if by_model is profile or (place == 0 and whole):
             return profile, f"Its device tree says {name!r}."
     return find_profile("generic"), f"No table knows {model or compatibles[0]!r}."
 
 
-def _claimed(name: str) -> Profile | None:
-    return next((each for each in profiles().values() if name in each.compatibles), None)
-
-
-def _plain_model(model: str) -> str:
-    return _SUPER.sub("", _REVISION.sub("", model))
-
-
 def _dmi_model(root: Path) -> str:
-    """Join maker and product as the firmware of a PC tells them, leaving out what makers never filled in."""
+    """Join maker and product as the firmware of a PC tells them."""
     folder = root / "sys/class/dmi/id"
-    words = (" ".join(_text(folder / name).split()) for name in ("sys_vendor", "product_name"))
-    empty = {"", "to be filled by o.e.m.", "default string", "system manufacturer", "system product name"}
-    return " ".join(word for word in words if word.lower() not in empty)
+    told = (" ".join(_read(folder / name, MOST_NAME_BYTES).split()) for name in ("sys_vendor", "product_name"))
+    return " ".join(text for text in told if text.lower() not in EMPTY_DMI)
 
 
 def _ram_bytes(meminfo: str) -> int:
@@ -131,19 +128,15 @@ def _ram_bytes(meminfo: str) -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-def _strings(path: Path) -> tuple[str, ...]:
+def _names(told: str) -> tuple[str, ...]:
     """Split what the kernel keeps NUL-separated; some captures end their lines instead."""
-    return tuple(_nonempty(_text(path).replace("\n", "\0").split("\0")))
+    return tuple(name.strip() for name in re.split(r"[\0\n]", told) if name.strip())
 
 
-def _nonempty(texts: Iterable[str]) -> Iterable[str]:
-    return (text.strip() for text in texts if text.strip())
-
-
-def _text(path: Path) -> str:
-    """Read at most a megabyte; what is not UTF-8 stays visible as question marks, what is not there is empty."""
+def _read(path: Path, most_bytes: int) -> str:
+    """Read the beginning of a file; what is not UTF-8 stays visible as marks, what is not there is empty."""
     try:
         with path.open("rb") as file:
-            return file.read(MOST_BYTES).decode("utf-8", "replace")
+            return file.read(most_bytes).decode("utf-8", "replace")
     except OSError:
         return ""

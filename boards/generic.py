@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from boards.profile import Accelerator, CameraStack, Profile, ThrottleSource
+from boards.accelerator import CPU, EDGE_TPU, Accelerator
+from boards.profile import CameraStack, Profile, ThrottleSource
 
 __all__ = ["PROFILES"]
 
-CPU = Accelerator("CPU", "xnnpack", True, "The engine's own CPU kernels (XNNPACK); nothing to install.")
-EDGE_TPU = Accelerator(
-    "Coral Edge TPU", "edgetpu", False,
-    "On USB or PCIe; needs a community build of libedgetpu and a model compiled for it.",
-)  # fmt: skip
 ANY_CAMERA = (CameraStack("v4l2", "USB cameras and microscopes"),)
 FREQUENCY = ThrottleSource(
     "sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq", "a frequency below the one asked for while busy"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from boards.accelerator import Accelerator
 from boards.errors import EdgeError
 
 __all__ = [
     "GIB",
     "MIB",
-    "Accelerator",
     "CameraStack",
     "Cluster",
     "HeaderPin",
@@ -31,26 +31,6 @@ class Cluster:
     core: str
     count: int
     features: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """A part that could run a model, and whether a TFLite engine can reach it.
-
-    Attributes
-    ----------
-    delegate : str or None
-        How the engine reaches it (``xnnpack``, ``teflon``, ``edgetpu``); None says that it cannot.
-    built_in : bool
-        On the board itself, rather than on a plug.
-    note : str
-        A sentence for the user: what it needs, or why it is out of reach.
-    """
-
-    name: str
-    delegate: str | None
-    built_in: bool
-    note: str
 
 
 @dataclass(frozen=True, slots=True)

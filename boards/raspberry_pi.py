@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from boards.accelerator import CPU, EDGE_TPU, Accelerator, unreachable_gpu
 from boards.profile import (
     GIB,
     MIB,
-    Accelerator,
     CameraStack,
     Cluster,
     HeaderPin,
@@ -37,14 +37,7 @@ LINE_OF_PIN = {
     23: 11, 24: 8, 26: 7, 27: 0, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21,
 }  # fmt: skip
 
-CPU = Accelerator("CPU", "xnnpack", True, "The engine's own CPU kernels (XNNPACK); nothing to install.")
-EDGE_TPU = Accelerator(
-    "Coral Edge TPU", "edgetpu", False,
-    "On USB or PCIe; needs a community build of libedgetpu and a model compiled for it.",
-)  # fmt: skip
-GPU = Accelerator(
-    "VideoCore GPU", None, True, "Not reachable: it has no OpenCL that the engine's GPU delegate accepts."
-)
+GPU = unreachable_gpu("VideoCore GPU")
 HAILO = Accelerator(
     "Hailo (AI Kit, AI HAT+)", None, False,
     "Not reachable: it runs models compiled by Hailo's own tools, which are not TFLite models.",

@@ -9,14 +9,14 @@ from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from boards import generic, raspberry_pi
+from boards import generic, jetson, raspberry_pi, rockchip
 from boards.errors import EdgeError
 from boards.profile import Profile
 
 __all__ = ["ENTRY_POINTS", "find_profile", "profiles"]
 
 ENTRY_POINTS = "edge_sdk.boards"
-FAMILIES = (raspberry_pi, generic)
+FAMILIES = (raspberry_pi, rockchip, jetson, generic)
 
 log = logging.getLogger("edge_sdk.boards")
 
