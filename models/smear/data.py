@@ -1,4 +1,4 @@
-"""Blood-film pictures with boxes, their augmentation, and pictures that are no film.
+"""Blood-film pictures with boxes, and pictures that are no film.
 
 All pictures here are RGB uint8; boxes are ``(n, 5)`` float32 rows of
 ``class, x0, y0, x1, y1`` with 0 to 1 across the picture.
@@ -16,11 +16,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sdk import Frame
+from edge_sdk.pipeline.preprocess import Preprocess
+
 CLASSES = ("wbc", "rbc", "platelet")
 SIDE_PX = 288
 _CACHE_SIDE_PX = 384
 _MNIST_HEADER_BYTES = 16
 _MNIST_SIDE_PX = 28
+
+# Training pictures that show again, resized or turned, what a picture of the validation set or of the held-out tenth
+# shows: the correlation of the two in grey at 64x64, best of the eight turns, is above 0.93.
+_COPIES = frozenset(
+    {
+        "035e0876-5358-5118-a956-116f8af710e4.jpg",
+        "0fa561c4-b585-58bd-8051-4651b00a1ef1.jpg",
+        "2ff502cb-d976-5bfd-a50a-1274740d30a8.jpg",
+        "30bc4b3c-5858-5889-b016-399a904f28da.jpg",
+        "345b81c1-e33e-5409-b021-fc3700e7f7f7.jpg",
+        "40192586-4248-5794-9c5b-af1e4b8eb137.jpg",
+        "4a310f71-6359-56b5-9670-45b552ca17bd.jpg",
+        "52748251-2178-531b-ac4a-a4bc93f9ca04.jpg",
+        "61ca7e4a-f5c0-5e64-96d8-be21d9e1c142.jpg",
+        "870110a5-9200-514b-a4a4-8946c207fc20.jpg",
+        "8890b26b-87bc-533d-99af-193b8bca8489.jpg",
+        "a5095123-dc9e-5ad6-ad45-19e4d2baa851.jpg",
+        "c3b76bab-d776-5fd7-ad16-ad52dac26a18.jpg",
+        "dcb4d139-28e4-5acb-a0f2-007ce3988609.jpg",
+        "fb5e8457-5de0-57b9-89e3-1870948e7374.jpg",
+    }
+)
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
@@ -67,12 +92,10 @@ def read_boxes(path: Path) -> Boxes:
 
 
 def read_pixels(path: Path, side_px: int) -> Pixels:
-    """Read a picture as RGB, stretched to a square of ``side_px``."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ValueError(f"{path} is not a picture that OpenCV can read")
-    small = cv2.resize(bgr, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(small[:, :, ::-1])
+    """Read a picture as RGB, stretched to a square of ``side_px`` just as a bundle's frames are."""
+    pixels = np.empty((side_px, side_px, 3), np.uint8)
+    Preprocess(side_px, side_px, dtype=np.uint8).apply(Frame.open(path), pixels)
+    return pixels
 
 
 def read_folder(folder: Path, side_px: int = _CACHE_SIDE_PX) -> list[Picture]:
@@ -86,8 +109,8 @@ def read_folder(folder: Path, side_px: int = _CACHE_SIDE_PX) -> list[Picture]:
 
 
 def split(pictures: list[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Part training pictures into those to learn from and the held-out tenth."""
-    kept = [p for p in pictures if not is_held_out(p.name)]
+    """Part training pictures into those to learn from and the held-out tenth; copies of what is to judge are left out."""
+    kept = [p for p in pictures if not is_held_out(p.name) and p.name not in _COPIES]
     return kept, [p for p in pictures if is_held_out(p.name)]
 
 

@@ -22,7 +22,9 @@ WIDTH = 128
 CACHE_LENGTH = 256
 # Four totals (WBC, RBC, platelets, all), one for cover and kind of picture, nine thirds of the field.
 VISUAL_TOKENS = 14
-_NUMBERS = 100
+# The greatest number that a token spells.
+MOST = 99
+_NUMBERS = MOST + 1
 _COVER_STEPS = 41
 _FILM_STEPS = 5
 _THIRD_LEVELS = 4

@@ -130,11 +130,9 @@ class _From(Sampler[int]):
 class Training:
     """Weights, their average and the optimizer, and where they are kept."""
 
-    def __init__(self, out: Path, rate: float, start: Path | None, *, resume: bool) -> None:
+    def __init__(self, out: Path, rate: float, *, resume: bool) -> None:
         self.out, self.rate, self.step, self.done = out, rate, 0, 0.0
         self.model = Vision().to(memory_format=torch.channels_last)
-        if start:
-            self.model.load_state_dict(torch.load(start, weights_only=True)["average"])
         self.mean = deepcopy(self.model).eval()
         weights = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
@@ -193,7 +191,7 @@ def train(options: argparse.Namespace) -> None:
     limit_s = options.minutes * 60 if options.minutes else None
     views = Views(options.data, _ENDLESS if limit_s else steps * BATCH, options.seed)
     held_out = split(read_folder(options.data / "smear" / "train", SIDE_PX))[1]
-    training = Training(options.out, options.rate, options.start, resume=options.resume)
+    training = Training(options.out, options.rate, resume=options.resume)
     order = _From(training.step * BATCH, len(views))
     loader = DataLoader(
         views, BATCH, sampler=order, num_workers=1, prefetch_factor=6, worker_init_fn=_start_worker, drop_last=True
@@ -226,7 +224,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--start", type=Path, help="begin from the averaged weights of this checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     return parser.parse_args()
 
