@@ -6,6 +6,7 @@ Sources: https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,9 +180,6 @@ def _group(
 
 
 def _file_pages(files: Files, path: str, names: tuple[str, str]) -> int | None:
-    found = {}
-    for line in (files.text(path, optional=True) or "").splitlines():
-        name, _, value = line.partition(" ")
-        if name in names and value.isdecimal():
-            found[name] = int(value)
-    return sum(found.values()) if found else None
+    # One search in C, for the table has fifty lines.
+    found = re.findall(f"^(?:{'|'.join(names)}) ([0-9]+)$", files.text(path, optional=True) or "", re.MULTILINE)
+    return sum(map(int, found)) if found else None

@@ -106,12 +106,21 @@ class Files:
         return tuple(f"{path}: {reason}" for path, reason in found.items())
 
     def close(self) -> None:
-        """Close the files that were kept open."""
+        """Close the files that were kept open, and keep none from now on."""
+        self._keep = False
         while self._open:
             os.close(self._open.popitem()[1])
 
     def _read(self, path: str) -> bytes:
-        return Path(self._root + path).read_bytes()
+        file = os.open(self._root + path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            chunks = [os.read(file, _CHUNK_BYTES)]
+            # Long tables come in parts, and a short part is not the end.
+            while chunks[-1]:
+                chunks.append(os.read(file, _CHUNK_BYTES))
+            return b"".join(chunks)
+        finally:
+            os.close(file)
 
     def _pread(self, path: str) -> bytes:
         kept = self._open.get(path)

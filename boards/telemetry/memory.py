@@ -11,6 +11,7 @@ from boards.telemetry.file import Files, unescaped
 __all__ = ["Memory", "Swap", "Zram", "memory_now", "read_memory", "zram_names"]
 
 _ZRAM = r"zram[0-9]+"
+_SIZES = re.compile("^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree): *([0-9]+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +122,10 @@ def memory_now(files: Files, zrams: list[str]) -> Memory:
 
 def _meminfo(files: Files) -> dict[str, int]:
     path = "/proc/meminfo"
-    sizes: dict[str, int] = {}
-    for line in (files.text(path) or "").splitlines():
-        name, _, rest = line.partition(":")
-        if name in ("MemTotal", "MemFree", "MemAvailable", "SwapTotal", "SwapFree"):
-            number, _, unit = rest.strip().partition(" ")
-            if number.isdecimal() and unit == "kB":
-                sizes[name] = int(number) * 1024
-            else:
-                files.note(path, f"holds {line[:40]!r}")
+    text = files.text(path)
+    sizes = {name: int(number) * 1024 for name, number in _SIZES.findall(text or "")}
+    if text is not None and "MemAvailable" not in sizes:
+        files.note(path, f"tells no MemAvailable: {text[:40]!r}")
     return sizes
 
 
