@@ -24,18 +24,22 @@ if TYPE_CHECKING:
         ThrottleSource,
     )
     from boards.registry import find_profile, profiles
+    from boards.requirement import Finding, check, check_installed
 
 _HOME = {
     "Accelerator": "boards.accelerator",
     "Board": "boards.detection",
     "CameraStack": "boards.profile",
     "Cluster": "boards.profile",
+    "Finding": "boards.requirement",
     "HeaderPin": "boards.profile",
     "Port": "boards.profile",
     "PowerMode": "boards.profile",
     "Processor": "boards.processor",
     "Profile": "boards.profile",
     "ThrottleSource": "boards.profile",
+    "check": "boards.requirement",
+    "check_installed": "boards.requirement",
     "detect": "boards.detection",
     "find_profile": "boards.registry",
     "profiles": "boards.registry",
@@ -47,12 +51,15 @@ __all__ = [
     "CameraStack",
     "Cluster",
     "EdgeError",
+    "Finding",
     "HeaderPin",
     "Port",
     "PowerMode",
     "Processor",
     "Profile",
     "ThrottleSource",
+    "check",
+    "check_installed",
     "detect",
     "find_profile",
     "profiles",

@@ -14,7 +14,7 @@ class Accelerator:
     Attributes
     ----------
     delegate : str or None
-        How the engine reaches it (``xnnpack``, ``teflon``, ``edgetpu``); None says that it cannot.
+        How the engine reaches it (``cpu``, ``teflon``, ``edgetpu``); None says that it cannot.
     built_in : bool
         On the board itself, rather than on a plug.
     note : str
@@ -27,7 +27,7 @@ class Accelerator:
     note: str
 
 
-CPU = Accelerator("CPU", "xnnpack", True, "The engine's own CPU kernels (XNNPACK); nothing to install.")
+CPU = Accelerator("CPU", "cpu", True, "The engine's own CPU kernels (XNNPACK); nothing to install.")
 EDGE_TPU = Accelerator(
     "Coral Edge TPU",
     "edgetpu",

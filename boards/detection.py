@@ -101,9 +101,10 @@ def _by_device_tree(compatibles: tuple[str, ...], model: str, *, cut_off: bool) 
     """
     plain_model = re.sub(r"(\s+Rev\s+[\w.]+|\s+Super)+$", "", model)
     by_model = next((each for each in profiles().values() if plain_model in each.models), None)
-    if by_model is not None and not by_model.compatibles:
-        return by_model, f"Its model is {model!r}; its other names are those of another board."
-    owners = {name: each for each in profiles().values() for name in each.compatibles}
+    if by_model is not None and not (compatibles and by_model.compatibles):
+        return by_model, f"Its model is {model!r}, and it has no other name of its own."
+    # Of two profiles with the same name the SDK's own comes first, and so is the last to be written.
+    owners = {name: each for each in reversed([*profiles().values()]) for name in each.compatibles}
     for place, name in enumerate(compatibles):
         profile = owners.get(name.removesuffix("-super"))
         if profile is None:

@@ -61,7 +61,7 @@ def _contributed() -> Iterable[Profile]:
             given = (loaded,) if isinstance(loaded, Profile) else tuple(loaded)
             if wrong := [each for each in given if not isinstance(each, Profile)]:
                 raise TypeError(f"expected boards.Profile, found {type(wrong[0]).__name__}")
-        except Exception as error:  # whatever another's module raises on import must not stop us
+        except (Exception, SystemExit) as error:  # whatever another's module raises on import must not stop us
             log.warning("The entry point %s = %s is left out: %s", point.name, point.value, error)
             continue
         yield from given

@@ -263,7 +263,7 @@ PROFILES = (
         soc="RV1106",
         models=(
             "Luckfox Pico Pro", "Luckfox Pico Max", "Luckfox Pico Ultra", "Luckfox Pico Ultra W", "Luckfox Pico Zero",
-            "Luckfox Pico Pi", "Luckfox Pico 86Panel",
+            "Luckfox Pico Pi", "Luckfox Pico Pi W", "Luckfox Pico 86Panel", "Luckfox Pico 86Panel W",
         ),
         ram_options_bytes=(128 * MIB, 256 * MIB),
     ),
