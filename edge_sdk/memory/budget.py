@@ -164,7 +164,7 @@ def machine_budget(memory: Memory, cgroup: CgroupMemory, own_bytes: int, board: 
         )
     zram = _zram_bytes(memory)
     ram = (board.ram_option_bytes(total) if board else None) or total
-    limits = {"memory available": available + own_bytes + zram, "share of the board's RAM": int(ram * _BOARD_SHARE)}
+    limits = {"memory available": available + own_bytes + zram, "share of the RAM": int(ram * _BOARD_SHARE)}
     whole = dict.fromkeys(limits, total)
     if cgroup.room_bytes is not None and cgroup.limit_bytes is not None:
         limits["room in the control group"] = cgroup.room_bytes + own_bytes

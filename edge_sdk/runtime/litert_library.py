@@ -24,6 +24,7 @@ __all__ = [
     "LiteRt",
     "PerTensor",
     "RankedTensorType",
+    "library_path",
     "load_library",
     "ranked_type",
 ]
@@ -229,6 +230,26 @@ def status_text(status: int) -> str:
     return _STATUS.get(status, "the engine gave no reason")
 
 
+def library_path() -> Path:
+    """Find the library, without loading it.
+
+    Raises
+    ------
+    MissingDependency
+        ai-edge-litert is not installed.
+    """
+    spec = importlib.util.find_spec("ai_edge_litert")
+    folders = spec.submodule_search_locations if spec else None
+    path = Path(next(iter(folders)), "libLiteRt.so") if folders else None
+    if path is None or not path.is_file():
+        raise MissingDependency(
+            "The LiteRT engine is not installed.",
+            why="The package ai-edge-litert, or the libLiteRt.so in it, is not there.",
+            fix="pip install 'ai-edge-litert>=2.3,<3' (64-bit), or engine='interpreter' with tflite-runtime.",
+        )
+    return path
+
+
 @cache
 def load_library() -> LiteRt:
     """Find and load the library, once for the process.
@@ -240,17 +261,8 @@ def load_library() -> LiteRt:
     MissingDependency
         ai-edge-litert is not installed, or its library does not run here.
     """
-    spec = importlib.util.find_spec("ai_edge_litert")
-    folders = spec.submodule_search_locations if spec else None
-    path = Path(next(iter(folders)), "libLiteRt.so") if folders else None
-    if path is None or not path.is_file():
-        raise MissingDependency(
-            "The LiteRT engine is not installed.",
-            why="The package ai-edge-litert, or the libLiteRt.so in it, is not there.",
-            fix="pip install 'ai-edge-litert>=2.3,<3' (64-bit), or engine='interpreter' with tflite-runtime.",
-        )
     try:
-        return LiteRt(path)
+        return LiteRt(library_path())
     except (OSError, AttributeError) as error:
         raise MissingDependency(
             "The LiteRT engine does not run here.",

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from edge_sdk.bundle import user_folder
 from edge_sdk.errors import StorageError
 from edge_sdk.runtime.region import Region
 
@@ -64,6 +65,23 @@ class WeightCache:
     def __repr__(self) -> str:
         return f"<WeightCache {self.folder}: {self.size_bytes() >> 20} of {self.quota_bytes >> 20} MiB>"
 
+    @classmethod
+    def usual(cls) -> WeightCache | None:
+        """Give the user's folder of packed weights, or what ``EDGE_CACHE`` says; None for a user without a home."""
+        if own := os.environ.get("EDGE_CACHE"):
+            return cls(own)
+        home = user_folder("XDG_CACHE_HOME", ".cache")
+        return cls(home / "edge" / "weights") if home else None
+
+    def find(self, region: Region, library: Path) -> Path | None:
+        """Return the file with a model's packed weights, None where there is none or the model is not known yet.
+
+        Unlike `ready` this writes nothing and reads none of the model.
+        """
+        digest = self._known(region, self._read_index())
+        target = self._target(digest, library) if digest else None
+        return target if target and is_whole(target) else None
+
     def size_bytes(self) -> int:
         """Return how much the files take."""
         return sum(size for _, size, _ in self._files())
@@ -99,7 +117,7 @@ class WeightCache:
             return None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            target = self.folder / f"{self._content(region)[:24]}-{_place(library)}{_SUFFIX}"
+            target = self._target(self._content(region), library)
             if is_whole(target):
                 self._mark_used(target)
                 return target
@@ -137,13 +155,10 @@ class WeightCache:
 
     def _content(self, region: Region) -> str:
         """Return the SHA-256 of a region, remembered by the file's identity, size and times."""
-        facts = region.path.stat()
-        key = f"{facts.st_dev}:{facts.st_ino}:{region.offset}:{region.size}"
-        stamp = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
         index = self._read_index()
-        known = index.get(key)
-        if isinstance(known, list) and known[:-1] == stamp and isinstance(known[-1], str):
-            return known[-1]
+        if known := self._known(region, index):
+            return known
+        key, stamp = _identity(region)
         digest = _sha256(region)
         index.pop(key, None)
         index[key] = [*stamp, digest]
@@ -152,6 +167,17 @@ class WeightCache:
             part.write_text(json.dumps(dict(list(index.items())[-_INDEX_MAX:])))
             part.replace(self.folder / _INDEX)
         return digest
+
+    def _known(self, region: Region, index: dict[str, object]) -> str | None:
+        """Return what the index says of a region, None where the file is not the one that it tells of."""
+        key, stamp = _identity(region)
+        known = index.get(key)
+        if isinstance(known, list) and known[:-1] == stamp and isinstance(known[-1], str):
+            return known[-1]
+        return None
+
+    def _target(self, digest: str, library: Path) -> Path:
+        return self.folder / f"{digest[:24]}-{_place(library)}{_SUFFIX}"
 
     def _read_index(self) -> dict[str, object]:
         try:
@@ -203,6 +229,13 @@ def is_whole(file: Path) -> bool:
             return bool(version and size and not stale and at + size == stream.seek(0, os.SEEK_END))
     except (OSError, struct.error):
         return False
+
+
+def _identity(region: Region) -> tuple[str, list[int]]:
+    """Return by what a region is known again, and what changes when its file does."""
+    facts = region.path.stat()
+    key = f"{facts.st_dev}:{facts.st_ino}:{region.offset}:{region.size}"
+    return key, [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
 
 
 def _sha256(region: Region) -> str:

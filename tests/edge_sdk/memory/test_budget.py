@@ -60,8 +60,8 @@ def test_a_control_group_with_less_room_decides() -> None:
 def test_the_boards_share_decides_where_everything_is_free() -> None:
     free = replace(IDLE, available_bytes=427 * MIB)
     budget = machine_budget(free, NO_GROUP, 0, ZERO)
-    assert "share of the board's RAM" in budget.reason
-    assert part(budget, "share of the board's RAM") == int(512 * MIB * 0.8)
+    assert "share of the RAM" in budget.reason
+    assert part(budget, "share of the RAM") == int(512 * MIB * 0.8)
 
 
 def test_what_this_process_holds_already_is_part_of_what_it_may_take() -> None:

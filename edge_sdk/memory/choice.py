@@ -1,0 +1,148 @@
+"""Which rung of the ladder a budget allows: the first that fits; and what is told about those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_sdk.memory.ladder import Costs, Rung, arrange, moments_of, rungs
+from edge_sdk.memory.outline import Outline
+from edge_sdk.memory.plan import Moment, SectionPlan, Step
+from edge_sdk.units import format_bytes
+
+__all__ = ["STEPS", "Tried", "choose", "least", "steps_to"]
+
+STEPS = (
+    "everything resident",
+    "vision dropped before the decoder is loaded",
+    "shorter cache",
+    "fewer visual tokens",
+    "smaller variant",
+    "weights streamed from flash",
+    "parts left out",
+)
+STREAMED = STEPS.index("weights streamed from flash")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A rung, and what it takes."""
+
+    rung: Rung
+    sections: tuple[SectionPlan, ...]
+    moments: tuple[Moment, ...]
+
+    @property
+    def needed_bytes(self) -> int:
+        """The most that must fit at any moment."""
+        return max(moment.needed_bytes for moment in self.moments)
+
+
+def choose(
+    outlines: Sequence[Outline],
+    task: str,
+    engines: Sequence[tuple[str, bool]],
+    costs: Costs,
+    budget_bytes: int,
+    *,
+    stream: bool,
+) -> tuple[Tried | None, tuple[Tried, ...]]:
+    """Return the first rung that fits, None where none does; and all that were tried, it included."""
+    tried = []
+    for rung in rungs(outlines, task, engines, stream=stream):
+        sections = arrange(rung, costs)
+        tried.append(Tried(rung, sections, moments_of(rung, sections, costs, budget_bytes)))
+        if tried[-1].needed_bytes <= budget_bytes:
+            return tried[-1], tuple(tried)
+    return None, tuple(tried)
+
+
+def least(tried: Sequence[Tried]) -> Tried:
+    """Return what needs the least; of equals, what comes first."""
+    return min(tried, key=lambda item: item.needed_bytes)
+
+
+def steps_to(chosen: Tried, tried: Sequence[Tried], *, stream: bool, speed: str) -> tuple[Step, ...]:
+    """Tell every step of degradation up to the one that made it fit: what was taken, what it costs, what it needs.
+
+    ``speed`` says how fast it answers where weights are streamed.
+    """
+    best, rung = tried[0].rung, chosen.rung
+    needs: dict[int, int] = {}
+    for item in tried:
+        kind = _kind(item.rung, best)
+        needs[kind] = min(item.needed_bytes, needs.get(kind, item.needed_bytes))
+    found = []
+    for kind in range(_kind(rung, best) + 1):
+        taken = _taken(rung, best)[kind]
+        why = (
+            _cost(kind, rung)
+            if taken
+            else _missing(kind, best)
+            if kind not in needs
+            else f"It needs {format_bytes(needs[kind])}."
+        )
+        if kind == STREAMED and not taken and not stream:
+            why = "It was not asked for."
+        elif kind == STREAMED and taken:
+            why = f"The flash is read for every token: {speed}"
+        found.append(Step(STEPS[kind], taken, why, needs.get(kind)))
+    if (rung.engine, rung.weight_cache) != (best.engine, best.weight_cache):
+        found.append(_storage(rung, best, tried))
+    return tuple(found)
+
+
+def _taken(rung: Rung, best: Rung) -> tuple[bool, ...]:
+    """Say of each step whether a rung has taken it; the first one is taken where no other is."""
+    later = (
+        rung.sequential,
+        rung.cache_length is not None and rung.cache_length < rung.outline.cache_lengths[0],
+        False,
+        rung.outline is not best.outline,
+        rung.streamed,
+        set(rung.sections) != set(rung.outline.for_task(best.task)),
+    )
+    return (not any(later), *later)
+
+
+def _kind(rung: Rung, best: Rung) -> int:
+    """Return the last step that a rung has taken."""
+    return max(kind for kind, taken in enumerate(_taken(rung, best)) if taken)
+
+
+def _cost(kind: int, rung: Rung) -> str:
+    """Say what a step that was taken costs."""
+    lost = ", ".join(name for name in rung.outline.sections if name not in rung.sections)
+    loads = "tens of milliseconds" if rung.weight_cache else "seconds, for want of a weight cache"
+    return (
+        "Nothing is given up.",
+        f"Each new frame loads what sees and what answers again: {loads}.",
+        f"Question and answer together have room for {rung.cache_length} tokens.",
+        "",
+        f"{rung.outline.bundle} answers instead: fewer bits a weight, or less that it can do.",
+        "",
+        f"Without {lost}: what needs them is refused.",
+    )[kind]
+
+
+def _missing(kind: int, best: Rung) -> str:
+    """Say why a step could not be tried."""
+    tokens = best.outline.visual_tokens
+    return (
+        "",
+        "It does not both see and answer.",
+        "It comes with one cache length." if best.cache_length else "It has no cache.",
+        f"It offers {tokens} a frame and no other number." if tokens else "It sees no frames.",
+        f"There is no {best.outline.name}@... beside it.",
+        "It has no weights that could be streamed.",
+        "",
+    )[kind]
+
+
+def _storage(rung: Rung, best: Rung, tried: Sequence[Tried]) -> Step:
+    """Tell why weights are not kept packed in a file, or not by the engine that is first choice."""
+    packing = max(section.packing_bytes for section in tried[0].sections)
+    why = f"Packing them once would take {format_bytes(packing)} more than the idle process. " if packing else ""
+    cost = f"{why}Weights are packed into private memory at each load, which takes seconds."
+    name = "no weight cache" if rung.engine == best.engine else f"engine {rung.engine} without a weight cache"
+    return Step(name, True, cost)

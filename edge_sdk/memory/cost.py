@@ -1,0 +1,150 @@
+"""What the sections of real bundles take: measured where that was done, worked out from headers where not."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+
+from boards import Profile
+from edge_sdk.bundle import Bundle
+from edge_sdk.errors import MissingDependency
+from edge_sdk.memory.family import Member
+from edge_sdk.memory.footprint import BASE, Footprint, packing_footprint, predict
+from edge_sdk.memory.ladder import Process, Rung
+from edge_sdk.memory.outline import DECODER
+from edge_sdk.memory.workload import workload
+from edge_sdk.runtime import ENGINES, WeightCache
+from edge_sdk.runtime.litert_library import library_path
+from edge_sdk.runtime.region import Region
+
+__all__ = ["BundleCosts"]
+
+# Pages of libraries that are used at every step, of the 34 MB that starting touches: 5.5 MB for a count, 4.4 for an
+# answer about a frame, 2.4 for one without (x86-64; pages marked as referenced in /proc/self/smaps after writing 1
+# to clear_refs and doing it again); and 2 MB of the kernel's own, such as page tables, that a control group is
+# charged for.
+_USED_BYTES = 8_000_000
+# Two frames, the one that is looked at and the one that just came, at 1280x960, as most microscope cameras give them.
+_FRAME_BYTES = 2 * 1280 * 960 * 3
+# A tokenizer of Hugging Face takes this many times its packed size while it is loaded, and once what that left over
+# has gone back to the system: 53 and 15 MB for one of 0.47 MB with 49 152 tokens. One of SentencePiece takes 1.5 to 4
+# times its size and 0.5 to 1.5 MB. The process of a prompt template in Jinja has 11 MB of its own.
+_TOKENIZERS = {"HF_Tokenizer_Zlib": (115, 31), "SP_Tokenizer": (4, 4)}
+_TOKENIZER_BYTES, _TEMPLATE_BYTES = 2_000_000, 12_000_000
+
+
+class BundleCosts:
+    """The costs of a family's variants on this machine, or on a board that is not here.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        The variants, open for their headers.
+    threads : int
+        Of the engine.
+    weight_cache : WeightCache or None
+        Where packed weights are kept between runs.
+    board : Profile, optional
+        A board that is not this machine: its weight cache is empty.
+    """
+
+    def __init__(
+        self, members: Sequence[Member], threads: int, weight_cache: WeightCache | None, board: Profile | None = None
+    ) -> None:
+        self._bundles: dict[str, Bundle] = {member.outline.bundle: member.bundle for member in members}
+        self._threads = threads
+        self._cache = weight_cache
+        self._board = board
+        self._packing: dict[tuple[str, str], int] = {}
+
+    @property
+    def frame_bytes(self) -> int:
+        """What frames take while they are looked at."""
+        return _FRAME_BYTES
+
+    def engines(self, wanted: str) -> list[tuple[str, bool]]:
+        """Give the engines that may be used, with and without a weight cache, the best first.
+
+        Raises
+        ------
+        MissingDependency
+            None is installed.
+        """
+        there = [name for name in ENGINES if wanted in ("auto", name) and self._runs(name)]
+        if not there:
+            raise MissingDependency(
+                f"The engine {wanted} is not there." if wanted != "auto" else "No engine is installed.",
+                fix="pip install 'ai-edge-litert>=2.3,<3' (64-bit) or 'tflite-runtime==2.14.0' 'numpy<2' (32-bit).",
+            )
+        kept = [(name, True) for name in there if name == "litert" and (self._cache or self._board)]
+        return kept + [(name, False) for name in there]
+
+    def process(self, engine: str) -> Process:
+        """Tell what the process takes before any section is open."""
+        base = BASE[engine]
+        return Process(base.private_bytes, base.file_bytes, _USED_BYTES)
+
+    def words(self, rung: Rung) -> Footprint:
+        """Tell what the tokenizer and the prompt template's process take."""
+        bundle = self._bundle(rung)
+        held = [(item.size, *_TOKENIZERS[item.kind]) for item in bundle.sections if item.kind in _TOKENIZERS]
+        template = _TEMPLATE_BYTES if bundle.metadata.jinja_template is not None else 0
+        size, loading, staying = max(held, default=(0, 0, 0))
+        private = _TOKENIZER_BYTES + template + size * staying
+        return Footprint(max(private, _TOKENIZER_BYTES + size * loading), private, 0)
+
+    def section(self, rung: Rung, name: str) -> Footprint:
+        """Tell what a section takes on a rung."""
+        return self._predict(rung, name, weight_cached=rung.weight_cache)
+
+    def caches_bytes(self, rung: Rung) -> int:
+        """Tell what the key-value caches take, which stay when the decoder is dropped."""
+        if DECODER not in rung.sections or rung.cache_length is None:
+            return 0
+        held = workload(self._bundle(rung), DECODER)
+        return max((item.cache_bytes for item in held if (item.cache_length or 0) <= rung.cache_length), default=0)
+
+    def packing_bytes(self, rung: Rung, name: str) -> int:
+        """Tell what packing a section takes beside the idle process; 0 where it is packed, or never will be."""
+        if not rung.weight_cache or self._predict(rung, name, weight_cached=False) == self.section(rung, name):
+            return 0
+        key = (rung.outline.bundle, name)
+        if key not in self._packing:
+            self._packing[key] = 0 if self._packed(rung, name) else self._packing_bytes(rung, name)
+        return self._packing[key]
+
+    def measured(self, rung: Rung) -> bool:
+        """Whether all of a rung was measured."""
+        return False
+
+    def _bundle(self, rung: Rung) -> Bundle:
+        return self._bundles[rung.outline.bundle]
+
+    def _predict(self, rung: Rung, name: str, *, weight_cached: bool) -> Footprint:
+        return predict(
+            self._bundle(rung),
+            name,
+            engine=rung.engine,
+            threads=self._threads,
+            weight_cached=weight_cached,
+            cache_length=rung.cache_length,
+        )
+
+    def _packing_bytes(self, rung: Rung, name: str) -> int:
+        found = packing_footprint(self._bundle(rung), name, engine=rung.engine, threads=self._threads)
+        return max(found.load_private_bytes, found.private_bytes) + _USED_BYTES
+
+    def _packed(self, rung: Rung, name: str) -> bool:
+        """Say whether packed weights are known to lie in the cache; nothing is hashed to find out."""
+        if self._cache is None or self._board is not None:
+            return False
+        bundle = self._bundle(rung)
+        section = bundle.section(name)
+        return self._cache.find(Region.of(bundle.path, section.offset, section.size), library_path()) is not None
+
+    def _runs(self, engine: str) -> bool:
+        if self._board is not None:
+            # Only the older engine has wheels for 32-bit Arm.
+            return engine == "interpreter" or self._board.architecture not in ("armv7l", "armv6l")
+        packages = ("ai_edge_litert",) if engine == "litert" else ("tflite_runtime", "ai_edge_litert")
+        return any(importlib.util.find_spec(package) for package in packages)

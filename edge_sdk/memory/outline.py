@@ -1,0 +1,93 @@
+"""What the planner needs to know of a bundle, all of it from headers: its parts, cache lengths and visual tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.bundle.inspection import cache_lengths, tokens_per_frame
+from edge_sdk.errors import BundleError
+
+__all__ = ["TASKS", "Outline", "outline_of"]
+
+DECODER, HEAD = "tf_lite_prefill_decode", "tf_lite_aux"
+_ENCODERS = ("tf_lite_pixel_encoder", "tf_lite_vision_encoder", "tflite")  # the first that is there is the one used
+_ADAPTER = "tf_lite_vision_adapter"
+_LANGUAGE = ("tf_lite_embedder", "tf_lite_per_layer_embedder", DECODER)
+# all: whatever the bundle can. ask: questions about frames, and without. count: cells, and embeddings of frames.
+# text: questions without frames.
+TASKS = ("all", "ask", "count", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One variant of a bundle, as far as memory goes.
+
+    Attributes
+    ----------
+    name, variant : str
+        ``smear`` and ``int4`` of ``smear@int4``.
+    path : Path
+        Its file.
+    sight, language : tuple of str
+        Sections that see, and those that answer, in the order in which they are opened.
+    cache_lengths : tuple of int
+        That it may be run with, the longest first.
+    visual_tokens : int or None
+        Places that a frame takes.
+    """
+
+    name: str
+    variant: str
+    path: Path
+    sight: tuple[str, ...]
+    language: tuple[str, ...]
+    cache_lengths: tuple[int, ...] = ()
+    visual_tokens: int | None = None
+
+    @property
+    def bundle(self) -> str:
+        """Its name as a bundle."""
+        return f"{self.name}@{self.variant}" if self.variant else self.name
+
+    @property
+    def counts(self) -> bool:
+        """Whether it marks cells."""
+        return HEAD in self.sight
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """All sections that may be opened, in that order."""
+        return self.sight + self.language
+
+    def for_task(self, task: str) -> tuple[str, ...]:
+        """Name the sections that a task needs; empty where this variant is not made for it."""
+        if task == "count":
+            return tuple(name for name in self.sight if name != _ADAPTER)
+        if task == "text":
+            return self.language
+        if task == "ask":
+            return tuple(name for name in self.sight if name != HEAD) + self.language if self.language else ()
+        return self.sections
+
+
+def outline_of(bundle: Bundle, name: str, variant: str = "") -> Outline:
+    """Read what the planner needs from a bundle's headers.
+
+    Raises
+    ------
+    BundleError
+        It has no model that this SDK runs, or a model in it is damaged.
+    """
+    encoder = next((item for item in _ENCODERS if bundle.has(item)), None)
+    sight = tuple(item for item in (encoder, _ADAPTER, HEAD) if item and bundle.has(item)) if encoder else ()
+    language = tuple(item for item in _LANGUAGE if bundle.has(item)) if bundle.has(DECODER) else ()
+    if not sight and not language:
+        raise BundleError(
+            f"{bundle.path} has no model that could be planned for.",
+            why=f"It has: {', '.join(item.name or item.kind for item in bundle.sections)}.",
+            fix="Take a bundle with a vision encoder or a language model in it.",
+        )
+    lengths = tuple(reversed(cache_lengths(bundle)))
+    return Outline(name, variant, bundle.path, sight, language, lengths, tokens_per_frame(bundle))

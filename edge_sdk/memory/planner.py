@@ -1,0 +1,211 @@
+"""Make a plan: a bundle's headers, a budget and what sections take, put together before any weight is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from boards import Profile, detect, find_profile, profiles
+from edge_sdk.errors import EdgeError
+from edge_sdk.memory.budget import Budget, budget_of
+from edge_sdk.memory.choice import Tried, choose, least, steps_to
+from edge_sdk.memory.cost import BundleCosts
+from edge_sdk.memory.family import open_family
+from edge_sdk.memory.ladder import Costs, beyond_bytes
+from edge_sdk.memory.outline import TASKS, Outline
+from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.refusal import amount, refuse
+from edge_sdk.runtime import ENGINES, WeightCache
+from edge_sdk.units import format_bytes
+
+__all__ = ["READ_RATE_BYTES_PER_S", "engine_threads", "plan_for", "plan_of"]
+
+# What a card on a board's slot gives when it is read in order, where nobody says better: the High Speed bus that
+# every slot has carries 25 MB/s, a fifth less arrives. Source: SD Physical Layer Simplified Specification, bus speed
+# modes; USB disks and NVMe give 10 to 100 times that.
+READ_RATE_BYTES_PER_S = 20_000_000
+_THREADS_MAX = 4  # past four threads a step of a small decoder gains nothing on the boards' shared memory bus
+_LITTLE = ("Cortex-A7", "Cortex-A35", "Cortex-A53", "Cortex-A55")
+
+
+def plan_for(
+    bundle: str | os.PathLike[str],
+    *,
+    budget: str | int | Budget | None = None,
+    board: str | Profile | None = None,
+    ram_bytes: int | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    stream: bool = False,
+    task: str = "all",
+    read_rate_bytes_per_s: int = READ_RATE_BYTES_PER_S,
+    weight_cache: WeightCache | None = None,
+) -> Plan:
+    """Say how a bundle will run within a budget, before any of its weights is read.
+
+    Parameters
+    ----------
+    bundle : str or path
+        A name that ``edge bundle list`` shows, or a file. The name of a family (``smear``) stands for the best of
+        its variants (``smear@int4``) that fits.
+    budget : str, int or Budget, optional
+        How much memory may be taken, such as ``"512MB"``; by default what there is.
+    board : str or Profile, optional
+        A board to plan for that is not this machine, such as ``"rpi-zero-2w"``.
+    ram_bytes : int, optional
+        Which of its RAM options; the smallest by default.
+    engine : {'auto', 'litert', 'interpreter'}
+        Which runtime to use.
+    threads : int, optional
+        Of the engine; by default the board's big cores, four at most.
+    stream : bool
+        Read weights from flash again and again rather than refuse.
+    task : {'all', 'ask', 'count', 'text'}
+        What must work. With ``all``, what does not fit may be left out in the end.
+    read_rate_bytes_per_s : int
+        What the flash delivers; 20 MB/s is assumed.
+    weight_cache : WeightCache, optional
+        Where packed weights are kept between runs.
+
+    Raises
+    ------
+    OverBudget
+        It does not fit; the error says how much is missing and what would fit.
+    BundleError
+        There is no such bundle, or it is damaged.
+    EdgeError
+        The board is not known or does not run the SDK, or a setting makes no sense.
+
+    Examples
+    --------
+    >>> plan = plan_for("smear", budget="300MB")
+    >>> [section.mode for section in plan.sections][:1]
+    ['resident']
+    """
+    profile = find_profile(board) if isinstance(board, str) else board
+    _check(profile, engine, task)
+    limit = budget if isinstance(budget, Budget) else budget_of(budget, board=profile, ram_bytes=ram_bytes)
+    count = threads or engine_threads(profile)
+    with open_family(bundle) as members:
+        costs = BundleCosts(members, count, weight_cache or WeightCache.usual(), profile)
+        return plan_of(
+            [member.outline for member in members],
+            limit,
+            costs,
+            engines=costs.engines(engine),
+            threads=count,
+            stream=stream,
+            task=task,
+            read_rate_bytes_per_s=read_rate_bytes_per_s,
+        )
+
+
+def plan_of(
+    outlines: Sequence[Outline],
+    budget: Budget,
+    costs: Costs,
+    *,
+    engines: Sequence[tuple[str, bool]] = (("litert", True),),
+    threads: int = 1,
+    stream: bool = False,
+    task: str = "all",
+    read_rate_bytes_per_s: int = READ_RATE_BYTES_PER_S,
+    boards: Sequence[Profile] | None = None,
+) -> Plan:
+    """Plan from outlines and costs alone; the same ones give the same plan on any machine.
+
+    Raises
+    ------
+    OverBudget
+        Nothing fits.
+    """
+    made = [outline for outline in outlines if outline.for_task(task)]
+    if not made:
+        raise EdgeError(
+            f"{outlines[0].name} cannot do what the task {task!r} wants.",
+            why=f"It has: {', '.join(outlines[0].sections)}.",
+            fix="Take another bundle, or another task.",
+        )
+
+    def attempt(task: str, *, stream: bool) -> tuple[Tried | None, tuple[Tried, ...]]:
+        return choose(made, task, engines, costs, budget.total_bytes, stream=stream)
+
+    chosen, tried = attempt(task, stream=stream)
+    if chosen is None:
+        others = _alternatives(attempt, costs, task, stream=stream, rate=read_rate_bytes_per_s)
+        known = tuple(profiles().values()) if boards is None else boards
+        raise refuse(made[0].name, budget, least(tried), others, known)
+    rung = chosen.rung
+    rate = _tokens_per_s(chosen, costs, read_rate_bytes_per_s)
+    return Plan(
+        name=rung.outline.name,
+        variant=rung.outline.variant,
+        path=rung.outline.path,
+        task=task,
+        budget=budget,
+        sections=chosen.sections,
+        cache_length=rung.cache_length,
+        visual_tokens=rung.outline.visual_tokens if rung.sight else None,
+        engine=rung.engine,
+        threads=threads,
+        weight_cache=rung.weight_cache,
+        moments=chosen.moments,
+        steps=steps_to(chosen, tried, stream=stream, speed=_speed(rate, read_rate_bytes_per_s)),
+        tokens_per_s=rate,
+        measured=costs.measured(rung),
+    )
+
+
+def engine_threads(board: Profile | None = None) -> int:
+    """Return how many threads an engine gets: a board's big cores, four at the most.
+
+    Little cores would hold the big ones up: an engine shares its work evenly. Without a board it is this machine's,
+    or as many as there are processors where its cores are not known.
+    """
+    profile = board or detect().profile
+    big = sum(cluster.count for cluster in profile.clusters if cluster.core not in _LITTLE)
+    cores = big or profile.cores or _THREADS_MAX
+    here = len(os.sched_getaffinity(0)) if board is None else cores
+    return max(1, min(cores, here, _THREADS_MAX))
+
+
+def _check(board: Profile | None, engine: str, task: str) -> None:
+    if board is not None and board.unsupported:
+        raise EdgeError(f"{board.name} does not run this SDK.", why=board.unsupported)
+    if engine not in ("auto", *ENGINES):
+        raise EdgeError(f"There is no engine {engine!r}.", fix=f"Use one of: auto, {', '.join(ENGINES)}.")
+    if task not in TASKS:
+        raise EdgeError(f"There is no task {task!r}.", fix=f"Use one of: {', '.join(TASKS)}.")
+
+
+def _tokens_per_s(tried: Tried, costs: Costs, rate_bytes_per_s: int) -> float | None:
+    """Return how fast streamed weights let it answer, None where nothing is streamed."""
+    if not tried.rung.streamed:
+        return None
+    beyond = beyond_bytes(tried.rung, tried.sections, tried.moments, costs)
+    return rate_bytes_per_s / beyond if beyond > 0 else None
+
+
+def _speed(tokens_per_s: float | None, rate_bytes_per_s: int) -> str:
+    """Tell the speed of streaming, and what it was worked out from."""
+    if tokens_per_s is None:
+        return "All weights have room, so the flash is read once."
+    flash = f"a flash that delivers {format_bytes(rate_bytes_per_s)}/s"
+    return f"{tokens_per_s:.2g} tokens/s at the best, from {flash}."
+
+
+def _alternatives(
+    attempt: Callable[..., tuple[Tried | None, tuple[Tried, ...]]], costs: Costs, task: str, *, stream: bool, rate: int
+) -> list[str]:
+    """Say what would fit besides more memory: streaming, or less that must work."""
+    found = []
+    if not stream:
+        streamed, _ = attempt(task, stream=True)
+        if streamed is not None and streamed.rung.streamed:
+            speed = _tokens_per_s(streamed, costs, rate)
+            told = f", which gives {speed:.2g} tokens/s at the best" if speed else ""
+            found.append(f"stream its weights from flash (stream=True, or --stream){told}")
+    for less, does in (("count", "counts and embeds frames alone"), ("text", "answers without frames")):
+        if task in ("all", "ask") and (fits := attempt(less, stream=False)[0]):
+            found.append(f"take the part that {does} (task={less!r}, or --task {less}): {amount(fits.needed_bytes)}")
+    return found
