@@ -11,30 +11,45 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_sdk.bundle import open_bundle
-    from edge_sdk.errors import EdgeError
+    from edge_sdk.errors import EdgeError, OverBudget
     from edge_sdk.frame import Frame
+    from edge_sdk.memory import plan_for as plan
     from edge_sdk.pipeline import load
     from edge_sdk.runtime import open_model
     from edge_sdk.sources import open_camera
 
 __version__ = "0.1.0"
 
+# Public name -> module, and what it is called there where that differs.
 _HOME = {
     "EdgeError": "edge_sdk.errors",
     "Frame": "edge_sdk.frame",
+    "OverBudget": "edge_sdk.errors",
     "load": "edge_sdk.pipeline",
     "open_bundle": "edge_sdk.bundle",
     "open_camera": "edge_sdk.sources",
     "open_model": "edge_sdk.runtime",
+    "plan": "edge_sdk.memory:plan_for",
 }
 
-__all__ = ["EdgeError", "Frame", "__version__", "load", "open_bundle", "open_camera", "open_model"]
+__all__ = [
+    "EdgeError",
+    "Frame",
+    "OverBudget",
+    "__version__",
+    "load",
+    "open_bundle",
+    "open_camera",
+    "open_model",
+    "plan",
+]
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'edge_sdk' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    module, _, called = _HOME[name].partition(":")
+    value = getattr(import_module(module), called or name)
     globals()[name] = value
     return value
 

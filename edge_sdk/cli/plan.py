@@ -1,0 +1,69 @@
+"""``edge plan``: how a bundle would run within a budget, told before anything of it is loaded."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from edge_sdk.cli.option import engine_options
+from edge_sdk.memory.outline import TASKS
+from edge_sdk.memory.planner import READ_RATE_BYTES_PER_S, plan_for
+from edge_sdk.units import parse_bytes
+
+__all__ = ["plan"]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("bundle", metavar="BUNDLE|FILE")
+@click.option("--budget", metavar="AMOUNT", help="How much memory may be taken, such as 512MB; else what there is.")
+@click.option("--board", metavar="ID", help="A board to plan for that is not this machine, such as rpi-zero-2w.")
+@click.option("--ram", metavar="AMOUNT", help="Which RAM option of that board, such as 2GiB; else its smallest.")
+@click.option("--task", type=click.Choice(TASKS), default="all", show_default=True, help="What must work.")
+@click.option("--stream", is_flag=True, help="Read weights that do not fit from flash, for every token anew.")
+@click.option(
+    "--read-rate",
+    metavar="AMOUNT",
+    default=f"{READ_RATE_BYTES_PER_S // 1_000_000}MB",
+    show_default=True,
+    help="What that flash delivers in a second.",
+)
+@engine_options
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def plan(
+    bundle: str,
+    budget: str | None,
+    board: str | None,
+    ram: str | None,
+    task: str,
+    stream: bool,
+    read_rate: str,
+    engine: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Tell how a BUNDLE will run within a budget, or why it will not, from its headers alone.
+
+    Shown are how each section is held (resident, sequential, streamed or refused), what the process takes at each
+    moment, and what was given up for it (+) or could not be (-). The best variant that fits is taken: for smear
+    also smear@int4 where there is one. Exits with 1 where nothing fits.
+
+    \b
+    Examples:
+      edge plan smear
+      edge plan smear --budget 64MB
+      edge plan gemma-3n --board rpi-4b --ram 4GiB --json
+      edge plan gemma-3n --budget 1.5GB --stream --read-rate 90MB
+    """
+    found = plan_for(
+        bundle,
+        budget=budget,
+        board=board,
+        ram_bytes=None if ram is None else parse_bytes(ram),
+        engine=engine,
+        threads=threads,
+        stream=stream,
+        task=task,
+        read_rate_bytes_per_s=parse_bytes(read_rate),
+    )
+    click.echo(json.dumps(found.as_json(), indent=2) if as_json else str(found))
