@@ -57,8 +57,9 @@ test-all:  ## run the tests on every Python from 3.10 to 3.13 that is installed
 	  echo "== Python $$v ($$p)"; $(MAKE) test PYTHON=$$p VENV=.venv-$$v; \
 	done
 
-docs: $(VENV)/.run  ## write the command-line reference anew
+docs: $(VENV)/.run  ## write the references of commands and boards anew
 	$(BIN)/python -m edge_sdk.cli.reference > docs/reference/cli.md
+	$(BIN)/python -m boards.reference > docs/reference/boards.md
 
 clean:  ## remove what was made
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -55,7 +55,7 @@ POWER_MODES = (
     PowerMode("jetson_clocks", "holds the clocks at the mode's maximum until the next start (root)"),
 )
 CAMERAS = (
-    CameraStack("nvarguscamerasrc", "cameras on the ribbon connector, by GStreamer, through the image processor"),
+    CameraStack("gst-argus", "cameras on the ribbon connector, by GStreamer, through the image processor"),
     CameraStack("v4l2", "USB cameras and microscopes; ribbon cameras raw"),
 )
 MODULE_SPI = (

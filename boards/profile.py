@@ -72,7 +72,7 @@ class PowerMode:
 
 @dataclass(frozen=True, slots=True)
 class CameraStack:
-    """A way in which this board's cameras are read, and which cameras those are; the best way comes first."""
+    """A way in which cameras are read, by the scheme of its addresses, and which those are; the best comes first."""
 
     backend: str
     reads: str

@@ -53,8 +53,8 @@ THROTTLING = (
 )
 GOVERNOR = PowerMode("cpufreq governor", "write ondemand, performance or powersave to scaling_governor (root)")
 CAMERAS = (
-    CameraStack("rpicam-vid", "cameras on the ribbon connector, by libcamera"),
-    CameraStack("libcamerasrc", "the same by GStreamer, where its libcamera plug-in is installed"),
+    CameraStack("rpicam", "cameras on the ribbon connector, by libcamera"),
+    CameraStack("gst-libcamera", "the same by GStreamer, where its libcamera plug-in is installed"),
     CameraStack("v4l2", "USB cameras and microscopes"),
 )
 I2C = (Port("/dev/i2c-1", "header pins 3 (SDA) and 5 (SCL)", "dtparam=i2c_arm=on in config.txt"),)

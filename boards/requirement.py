@@ -52,6 +52,10 @@ REQUIREMENTS = (
     # ARMv8.1 atomics with no check at run time: 45 320 in litert-lm-api 0.18.1, 28 993 in mediapipe 1.2.2, by
     # disassembly of the wheels; LiteRT-LM's issues 1847 and 2092 tell of it from the field.
     Requirement("litert-lm-api", "litert_lm", "aarch64", frozenset({"asimd", "atomics"}), "disassembly of 0.18.1"),
+    Requirement(
+        "litert-lm-api", "litert_lm", "x86_64", X86_64_V2 | {"aes", "avx"},
+        "0.18.1 under qemu: refuses Nehalem for want of aes and Westmere for want of avx, runs on SandyBridge",
+    ),
     Requirement("mediapipe", "mediapipe", "aarch64", frozenset({"asimd", "atomics"}), "disassembly of 1.2.2"),
     Requirement("ai-edge-litert", "ai_edge_litert", "aarch64", frozenset({"asimd"}), "2.3.0 under qemu, Cortex-A72"),
     Requirement("tflite-runtime", "tflite_runtime", "aarch64", frozenset({"asimd"}), "ARMv8.0 is what aarch64 means"),
@@ -63,7 +67,7 @@ REQUIREMENTS = (
     Requirement("numpy", "numpy", "x86_64", X86_64_V2, "2.4.6 under qemu: SIGILL on core2duo, runs on Nehalem"),
     Requirement("numpy", "numpy", "aarch64", frozenset({"asimd"}), "2.x under qemu, Cortex-A72"),
     Requirement("numpy", "numpy", "armv7l", frozenset(), "Debian builds it for any ARMv7"),
-)
+)  # fmt: skip
 
 
 def check(library: str, processor: Processor, python_bits: int = 64 if sys.maxsize > 2**32 else 32) -> Finding:
@@ -133,4 +137,4 @@ def _fix(library: str, architecture: str) -> str:
         return "Leave it out; the SDK's own engine, ai-edge-litert, runs on every 64-bit Arm processor."
     if architecture == "armv7l":
         return "Take a board whose processor has NEON: a Cortex-A7 or newer."
-    return "Take a machine with a processor of 2009 or later; in a virtual one, pass the host's CPU through."
+    return "Take a machine with a newer processor; in a virtual one, pass the host's CPU through."

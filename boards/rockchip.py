@@ -57,7 +57,7 @@ POWER_MODES = (
 )
 CAMERAS = (
     CameraStack("v4l2", "USB cameras and microscopes"),
-    CameraStack("v4l2src", "cameras on the ribbon connector, by GStreamer under the vendor's kernel"),
+    CameraStack("gst-v4l2", "cameras on the ribbon connector, by GStreamer under the vendor's kernel"),
 )
 CONSOLE = Port("/dev/ttyS2", "the console, at 1 500 000 baud", "/dev/ttyFIQ0 under the vendor's kernel")
 CONSOLE_ON_HEADER = replace(CONSOLE, where="header pins 8 and 10; the console, at 1 500 000 baud")

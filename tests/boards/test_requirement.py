@@ -7,7 +7,7 @@ import pytest
 from boards import Cluster, Processor, check, check_installed
 from boards.processor import parse_cpuinfo
 from boards.registry import find_profile, profiles
-from boards.requirement import REQUIREMENTS
+from boards.requirement import REQUIREMENTS, X86_64_V2
 
 
 def of(id_: str) -> Processor:
@@ -74,6 +74,12 @@ def test_an_old_or_clipped_x86_processor_is_told_apart(material: Path) -> None:
     assert finding.fits is False
     assert "sse4_2" in finding.sentence
     assert "virtual" in finding.fix
+
+
+def test_litert_lm_needs_more_of_x86_than_the_sdk_s_own_engine() -> None:
+    nehalem = Processor("x86_64", (Cluster("Nehalem", 4, X86_64_V2 | {"lm"}),))
+    assert check("ai-edge-litert", nehalem, 64).fits is True
+    assert "needs aes and avx, which 4 x Nehalem does not have" in check("litert-lm-api", nehalem, 64).sentence
 
 
 def test_an_unknown_processor_is_neither_refused_nor_approved() -> None:
