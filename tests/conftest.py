@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,3 +35,40 @@ def material() -> Path:
     if not MATERIAL.is_dir():
         pytest.skip(f"no test material at {MATERIAL} (set EDGE_MATERIAL)")
     return MATERIAL
+
+
+@pytest.fixture
+def put_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Give a function that puts a program of tests/programs on the path, under its name or another."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+    def put(program: str, name: str = "") -> Path:
+        text = (ROOT / "tests" / "programs" / program).read_text()
+        path = folder / (name or program)
+        path.write_text(text.replace("#!/usr/bin/env python3", f"#!{sys.executable} -S", 1))
+        path.chmod(0o755)
+        return path
+
+    return put
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ffmpeg on the path, the system's or that of a wheel, or skip with the reason."""
+    if shutil.which("ffmpeg"):
+        return
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        pytest.skip("there is neither ffmpeg nor imageio-ffmpeg (sudo apt install ffmpeg)")
+    import imageio_ffmpeg
+
+    (tmp_path / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+@pytest.fixture
+def gstreamer() -> None:
+    """Skip where GStreamer is not installed."""
+    if shutil.which("gst-launch-1.0") is None:
+        pytest.skip("there is no gst-launch-1.0 (sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-base)")

@@ -25,6 +25,8 @@ SCHEMES = {
     "v4l2": ("edge_sdk.sources.v4l2", "V4l2Source"),
     "sim": ("edge_sdk.sources.sim", "SimSource"),
 }
+# Those that a program reads are one line in the table of edge_sdk/sources/stack.py, and their name here.
+PROGRAMS = ("rpicam", "gst-argus", "gst-v4l2", "gst-libcamera", "gst-test", "ffmpeg", "ffmpeg-test")
 
 
 def open_camera(
@@ -36,8 +38,9 @@ def open_camera(
     ----------
     uri : str, path or int, optional
         ``photo.jpg``, ``slides/``, ``slides/*.png`` or ``film.mp4``; ``/dev/video0``,
-        ``v4l2:///dev/v4l/by-id/...`` or a number; ``sim://smear``. Without it, the first camera that is
-        plugged in. Settings may stand behind a ``?``: ``v4l2:///dev/video0?width_px=1280&height_px=720``.
+        ``v4l2:///dev/v4l/by-id/...`` or a number; ``rpicam://0``, ``gst-argus://0`` and others that a program
+        reads; ``sim://smear``. Without it, the first USB camera, else the board's own.
+        Settings may stand behind a ``?``: ``v4l2:///dev/video0?width_px=1280&height_px=720``.
     timeout_s : float
         How long `Camera.capture` waits for a live camera.
     **settings
@@ -52,6 +55,8 @@ def open_camera(
     ------
     CameraError
         If there is no such source or no camera, with what was looked for and what to do.
+    MissingDependency
+        If the program that reads it is not installed.
 
     Examples
     --------
@@ -65,20 +70,30 @@ def open_camera(
     scheme, target, query = _parse(text, "v4l2" if uri is None or isinstance(uri, int) else "") if whole else ("",) * 3
     if uri is not None and not target:
         raise CameraError(f"{text[:80]!r} names no camera.", fix="Give a path, /dev/video0, or sim://smear.")
-    if scheme not in SCHEMES:
+    values = dict(parse_qsl(query, keep_blank_values=True)) | settings
+    return Camera(_open(scheme, target, values, text), timeout_s=timeout_s)
+
+
+def _open(scheme: str, target: str, values: dict[str, str | float], text: str) -> Source:
+    """Load the one adapter that is needed, and open the source with it."""
+    if not target:
+        source: Source = import_module("edge_sdk.sources.default").open_default(values)
+    elif scheme in PROGRAMS:
+        source = import_module("edge_sdk.sources.stack").STACKS[scheme](target, Options(values, text))
+    elif scheme in SCHEMES:
+        module, name = SCHEMES[scheme]
+        source = getattr(import_module(module), name)(target, Options(values, text))
+    else:
         raise CameraError(
             f"{scheme}:// is not a kind of camera.",
-            fix=f"There are {', '.join(f'{known}://' for known in SCHEMES)}, paths, and /dev/video0.",
+            fix=f"There are {', '.join(f'{known}://' for known in (*SCHEMES, *PROGRAMS))}, paths, and /dev/video0.",
         )
-    module, name = SCHEMES[scheme]
-    values = dict(parse_qsl(query, keep_blank_values=True)) | settings
-    source: Source = getattr(import_module(module), name)(target, Options(values, text or "the camera"))
-    return Camera(source, timeout_s=timeout_s)
+    return source
 
 
 def _parse(text: str, scheme: str) -> tuple[str, str, str]:
     """Part an address into scheme, target and settings; a path has no scheme, and no settings either."""
-    address = re.fullmatch(r"([a-z0-9]{2,})://([^?]*)\??(.*)", text)
+    address = re.fullmatch(r"([a-z0-9][a-z0-9-]+)://([^?]*)\??(.*)", text)
     if address:
         found, target, query = address.groups()
         return (_guess(target) if found == "file" else found), target, query

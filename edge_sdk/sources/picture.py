@@ -47,6 +47,9 @@ class PictureSource:
     def reopen(self) -> None:
         """Do nothing: a file does not come unplugged."""
 
+    def interrupt(self) -> None:
+        """Do nothing: reading a file does not hang."""
+
     def close(self) -> None:
         """Do nothing: a file is open only while it is read."""
 

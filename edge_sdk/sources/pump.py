@@ -22,7 +22,7 @@ _LONGEST_RETRY_S = 10.0
 # One second at 30 frames per second. A sensor's noise alone makes two frames differ, however still the scene.
 _FROZEN_FRAMES = 30
 _DIGEST_ROWS = 8  # Every eighth row tells frames apart as well as all of them, at an eighth of the time.
-_JOIN_S = 6.0  # Longer than a read of V4L2 can block.
+_JOIN_S = 6.0  # Longer than a read of V4L2 can block, and than a program takes to end.
 
 
 class EndOfFrames(CameraError, EOFError):
@@ -58,6 +58,7 @@ class Pump:
         self._wait = wait or self._stopping.wait
         self._changed = threading.Condition()
         self._item: Frame | FrameError | CameraError | None = None
+        self._loss = CameraError("It was never lost.")  # Why the device is not there now.
         self._failure: BaseException | None = None  # Whatever ended the thread: it is raised to who takes.
         self._digests: deque[int] = deque(maxlen=_FROZEN_FRAMES)
         self._repeats = 0
@@ -91,6 +92,7 @@ class Pump:
             self.state = "closed"
             self._item = None
             self._changed.notify_all()
+        self._source.interrupt()
         if self._thread is not threading.current_thread():
             self._thread.join(_JOIN_S)
 
@@ -108,8 +110,9 @@ class Pump:
         if self.state == "unplugged":
             return CameraError(
                 f"The camera {name} is gone, and did not come back within {timeout_s:g} s.",
-                why="Its plug was pulled, its cable or hub failed, or it lost power.",
-                fix="Plug it in again: it is looked for all the time, and the next capture() finds it.",
+                why=self._loss.why or "Its plug was pulled, its cable or hub failed, or it lost power.",
+                fix=(self._loss.why and self._loss.fix)
+                or "Plug it in again: it is looked for all the time, and the next capture() finds it.",
             )
         return CameraError(
             f"The camera {name} gave no frame within {timeout_s:g} s.",
@@ -194,18 +197,20 @@ class Pump:
 
     def _reopen(self, error: CameraError) -> bool:
         """Look for a lost device again and again, less and less often; tell whether to go on."""
-        log.warning("%s It is being looked for.", error.what)
         with self._changed:
             if self._stopping.is_set():
                 return False
             self.state = "unplugged"
             self._item = None  # A frame from before would be taken for one of now.
+            self._loss = error
+        log.warning("%s It is being looked for.", error.what)
         self._digests.clear()
         delay_s = _FIRST_RETRY_S
         while not self._wait(delay_s) and not self._stopping.is_set():
             try:
                 self._source.reopen()
             except CameraError as still:
+                self._loss = still
                 delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
                 log.info("%s Next try in %g s.", still.what, delay_s)
             else:

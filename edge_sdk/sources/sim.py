@@ -89,6 +89,9 @@ class SimSource:
     def reopen(self) -> None:
         """Do nothing: a simulated camera does not come unplugged."""
 
+    def interrupt(self) -> None:
+        """Do nothing: it never waits."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
 

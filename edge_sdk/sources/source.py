@@ -14,7 +14,7 @@ Number = TypeVar("Number", int, float, str)
 
 
 class Source(Protocol):
-    """One kind of source, opened when it is made; a camera calls it from one thread at a time.
+    """One kind of source, opened when it is made; a camera calls it from one thread at a time, but for `interrupt`.
 
     Attributes
     ----------
@@ -44,6 +44,9 @@ class Source(Protocol):
 
     def reopen(self) -> None:
         """Find the device again after it was gone; raises CameraError while it still is."""
+
+    def interrupt(self) -> None:
+        """Make a `read` or `reopen` that waits give up soon; it alone is called from another thread."""
 
     def close(self) -> None:
         """Let go of the device; twice is harmless."""

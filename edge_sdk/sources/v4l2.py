@@ -163,6 +163,9 @@ class V4l2Source:
         self._video = video
         self._wish(video)
 
+    def interrupt(self) -> None:
+        """Do nothing: a read ends by itself after five seconds."""
+
     def close(self) -> None:
         """Let go of the camera."""
         if self._video is not None:

@@ -67,6 +67,9 @@ class VideoSource:
     def reopen(self) -> None:
         """Do nothing: a file does not come unplugged."""
 
+    def interrupt(self) -> None:
+        """Do nothing: reading a file does not hang."""
+
     def close(self) -> None:
         """Close the file."""
         self._video.release()

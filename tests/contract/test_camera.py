@@ -13,7 +13,8 @@ import pytest
 
 from edge_sdk.errors import CameraError, ClosedError
 from edge_sdk.frame import Frame
-from edge_sdk.sources import SCHEMES, Camera, open_camera
+from edge_sdk.sources import PROGRAMS, SCHEMES, Camera, open_camera
+from edge_sdk.sources.stack import STACKS
 
 FRAMES = 4
 
@@ -44,8 +45,11 @@ SOURCES: dict[str, Callable[[Path], str]] = {
     "pattern": lambda path: f"{folder(path)}/*.png",
     "video": lambda path: str(film(path)),
     "simulated": lambda path: "sim://smear?rate_hz=200&width_px=64&height_px=48",
+    "rpicam": lambda path: "rpicam://0?rate_hz=200&width_px=64&height_px=48",
+    "ffmpeg": lambda path: "ffmpeg-test://testsrc2?rate_hz=100&width_px=64&height_px=48",
+    "gstreamer": lambda path: "gst-test://smpte?rate_hz=100&width_px=64&height_px=48",
 }
-ENDLESS = {"simulated"}
+ENDLESS = {"simulated", "rpicam", "ffmpeg", "gstreamer"}
 
 
 @pytest.fixture(params=SOURCES)
@@ -54,7 +58,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def uri(kind: str, tmp_path: Path) -> str:
+def uri(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    if kind in ("ffmpeg", "gstreamer"):
+        request.getfixturevalue(kind)
+    if kind == "rpicam":
+        request.getfixturevalue("put_on_path")("rpicam-vid")
     return SOURCES[kind](tmp_path)
 
 
@@ -123,3 +131,4 @@ def test_a_setting_that_is_not_known_is_refused(uri: str) -> None:
 def test_every_scheme_is_held_to_this_or_to_the_kernels_camera() -> None:
     held = {"picture", "video", "sim"} | {"v4l2"}  # The last in tests/edge_sdk/sources/test_v4l2.py.
     assert set(SCHEMES) == held
+    assert set(PROGRAMS) == set(STACKS)  # All of them are one source, PipeSource, which is held to it three times.

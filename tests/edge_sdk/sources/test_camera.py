@@ -41,6 +41,9 @@ class Script:
         if isinstance(error, BaseException):
             raise error
 
+    def interrupt(self) -> None:
+        """A script is never waited for."""
+
     def close(self) -> None:
         self.closed_by.append(threading.current_thread().name)
 
