@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ThrottleSource,
     )
     from boards.registry import find_profile, profiles
-    from boards.requirement import Finding, check, check_installed
+    from boards.requirement import Finding, check, check_installed, require
 
 _HOME = {
     "Accelerator": "boards.accelerator",
@@ -43,6 +43,7 @@ _HOME = {
     "detect": "boards.detection",
     "find_profile": "boards.registry",
     "profiles": "boards.registry",
+    "require": "boards.requirement",
 }
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "detect",
     "find_profile",
     "profiles",
+    "require",
 ]
 
 

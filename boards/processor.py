@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from boards.profile import Cluster
 
-__all__ = ["Processor", "parse_cpuinfo"]
+__all__ = ["Processor", "parse_cpuinfo", "this_processor"]
 
 # Implementer and part numbers as in util-linux' lscpu and Linux' cputype.h. Only cores of boards that we know.
 CORES = {
@@ -58,6 +60,15 @@ class Processor:
     def name(self) -> str:
         """Name the cores, as in ``4 x Cortex-A76 + 4 x Cortex-A55``."""
         return " + ".join(f"{cluster.count} x {cluster.core}" for cluster in self.clusters) or "unknown"
+
+
+@cache
+def this_processor() -> Processor:
+    """Read the processor that this process runs on, once; unknown where the kernel does not tell."""
+    try:
+        return parse_cpuinfo(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return parse_cpuinfo("")
 
 
 def parse_cpuinfo(text: str) -> Processor:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from boards.processor import Processor
+from boards.errors import EdgeError
+from boards.processor import Processor, this_processor
 
-__all__ = ["REQUIREMENTS", "Finding", "Requirement", "check", "check_installed"]
+__all__ = ["REQUIREMENTS", "Finding", "Requirement", "check", "check_installed", "require"]
 
 # The level of x86 processors from 2009 on, as /proc/cpuinfo names its features (psABI for x86-64, "x86-64-v2").
 X86_64_V2 = frozenset({"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"})
@@ -40,12 +41,15 @@ class Finding:
         What was found, for the user.
     fix : str
         What to do; empty where nothing is wrong.
+    missing : tuple of str
+        Features that the library would use though they are not there: SIGILL.
     """
 
     library: str
     fits: bool | None
     sentence: str
     fix: str = ""
+    missing: tuple[str, ...] = ()
 
 
 REQUIREMENTS = (
@@ -100,13 +104,28 @@ def check(library: str, processor: Processor, python_bits: int = 64 if sys.maxsi
         return Finding(library, True, f"{library} finds what it needs in {processor.name}.")
     need = f"{library} needs {_listed(missing)}, which {processor.name} does not have"
     sentence = f"{need}: it would end the process with SIGILL (illegal instruction)."
-    return Finding(library, False, sentence, _fix(library, architecture))
+    return Finding(library, False, sentence, _fix(library, architecture), tuple(missing))
 
 
 def check_installed(processor: Processor, find: Callable[[str], object] = find_spec) -> tuple[Finding, ...]:
     """Check those of the known libraries that this Python could import; nothing is imported for it."""
     present = dict.fromkeys(each.library for each in REQUIREMENTS if find(each.module))
     return tuple(check(library, processor) for library in present)
+
+
+def require(library: str, processor: Processor | None = None) -> None:
+    """Refuse to go on to a library that would end the process.
+
+    It stays silent where there is no build that we know of: who has one at hand built it for this machine.
+
+    Raises
+    ------
+    EdgeError
+        If a core lacks a feature that the library uses without asking.
+    """
+    finding = check(library, processor or this_processor())
+    if finding.missing:
+        raise EdgeError(finding.sentence, fix=finding.fix)
 
 
 def _as_seen_by(processor: Processor, python_bits: int) -> tuple[str, frozenset[str]]:

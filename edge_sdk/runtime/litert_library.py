@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from boards import require
 from edge_sdk.errors import MissingDependency, ModelError
 
 __all__ = [
@@ -260,9 +261,13 @@ def load_library() -> LiteRt:
     ------
     MissingDependency
         ai-edge-litert is not installed, or its library does not run here.
+    EdgeError
+        The processor lacks what the library uses without asking.
     """
+    path = library_path()
+    require("ai-edge-litert")
     try:
-        return LiteRt(library_path())
+        return LiteRt(path)
     except (OSError, AttributeError) as error:
         raise MissingDependency(
             "The LiteRT engine does not run here.",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from boards import Cluster, Processor, check, check_installed
-from boards.processor import parse_cpuinfo
+from boards import Cluster, EdgeError, Processor, check, check_installed, require
+from boards.processor import parse_cpuinfo, this_processor
 from boards.registry import find_profile, profiles
 from boards.requirement import REQUIREMENTS, X86_64_V2
 
@@ -105,7 +105,20 @@ def test_only_what_could_be_imported_is_checked_and_nothing_is_loaded() -> None:
     assert set(asked) == {each.module for each in REQUIREMENTS}
 
 
+def test_what_would_end_the_process_is_an_error_before_that() -> None:
+    with pytest.raises(EdgeError, match="needs atomics") as caught:
+        require("litert-lm-api", of("rpi-zero-2w"))
+    assert "ai-edge-litert" in (caught.value.fix or "")
+
+
+def test_a_build_that_nobody_knows_of_is_not_refused() -> None:
+    riscv = parse_cpuinfo("processor : 0\nhart : 0\nisa : rv64imafdc\n")
+    assert check("ai-edge-litert", riscv, 64).fits is False
+    require("ai-edge-litert", riscv)
+    require("ai-edge-litert", parse_cpuinfo(""))
+
+
 def test_this_machine_runs_what_these_tests_run_on() -> None:
-    processor = parse_cpuinfo(Path("/proc/cpuinfo").read_text())
-    findings = {each.library: each for each in check_installed(processor)}
+    findings = {each.library: each for each in check_installed(this_processor())}
     assert findings["numpy"].fits is not False
+    require("numpy")
