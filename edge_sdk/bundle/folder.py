@@ -188,10 +188,10 @@ def sha256(path: Path, progress: Progress | None = None) -> str:
 
 def _target(source: Path, name: str) -> Path:
     """Return the path that a bundle of a name will have, the name being free and fit for one."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[A-Za-z0-9._-]{1,50})?", name):
         raise BundleError(
             f"{name!r} cannot be a bundle's name.",
-            why="Names are letters, digits, dots, dashes and underscores, 100 at most.",
+            why="Names are letters, digits, dots, dashes and underscores, 100 at most, and may end in @ and a variant.",
             fix="Give another one with --name.",
         )
     suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".litertlm"
