@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.memory.workload import GraphLoad, workload
 
-__all__ = ["BASE", "Footprint", "packing_footprint", "predict"]
+__all__ = ["BASE", "PACKER", "Footprint", "cache_bytes", "packing_footprint", "predict", "used_graphs"]
 
-# What one operator's records take in an engine, with the tensors around it: 25 MB for the 6178 of a decoder.
-_OPERATOR_BYTES = 4200
-# What an engine's first steps take whatever the model, and its own pages of code for a section.
-_SECTION_BYTES = 200_000
-# The engine places tensors one by one, largest first, and leaves gaps between them.
+# What the records of an operator take in an engine, with the tensors around it (26.1 MB for the 6178 of a decoder),
+# those of a graph, and what a section takes whatever is in it, with the pages of code that its operators wake.
+_OPERATOR_BYTES, _GRAPH_BYTES = 4300, 10_000
+_SECTION_BYTES, _SECTION_FILE_BYTES = 500_000, 700_000
+# Reading headers touches the pages in which an operator's and its tensors' tables lie.
+_HEADER_BYTES = 2000
+# The engine places tensors one by one, largest first, and leaves gaps between them; tables are padded to whole tiles.
 _GAPS = 1.15
 # Packed weights carry sums and scales for each row, and are padded to whole tiles.
 _PACKED_SHARE, _PACKED_BYTES = 1.03, 1 << 16
@@ -70,6 +72,9 @@ BASE: Mapping[str, Footprint] = MappingProxyType(
     }
 )
 
+# The same of the process that packs weights, which has no OpenCV.
+PACKER = Footprint(24_000_000, 24_000_000, 22_000_000)
+
 
 def predict(
     bundle: Bundle,
@@ -110,51 +115,54 @@ def predict(
     """
     graphs = workload(bundle, section)
     size = bundle.section(section).size
-    used = _used(graphs, cache_length)
+    used = used_graphs(graphs, cache_length)
     records = _records_bytes(graphs, threads)
-    arrays = sum(graph.ends_bytes for graph in used) + _cache_bytes(used)
-    inner = sum(int(_GAPS * graph.inner_bytes) + graph.scratch_bytes for graph in used)
+    arrays = sum(graph.ends_bytes for graph in used) + cache_bytes(used)
+    inner = _inner_bytes(used)
+    early = any(graph.prepared_early for graph in graphs)
     tables = min(max((graph.table_bytes for graph in used), default=0), _LOOK_UPS * _LOOK_UP_BYTES)
+    file = min(size, tables + _HEADER_BYTES * sum(graph.operators for graph in graphs)) + _SECTION_FILE_BYTES
     if engine == "interpreter":
-        return _in_interpreter(bundle, size, graphs, used, records, arrays + inner)
+        # It shares nothing: each graph has weights, inputs and outputs of its own, a cache on both sides. A part of
+        # a file is read into memory; a whole one is mapped, and all of it read while it is packed.
+        copy, file = (size, file) if bundle.version else (0, size + _SECTION_FILE_BYTES)
+        packed = sum(_packed_bytes([graph]) for graph in graphs)
+        own = inner + sum(graph.ends_bytes + 2 * graph.cache_bytes for graph in used)
+        early = early or len(used) < 2
+        return Footprint(copy + records + (packed + own) * early, copy + records + packed + own + arrays, file)
     packed = _packed_bytes(used)
     if weight_cached and size >= _CACHED_MIN_BYTES:
-        return Footprint(records, records + arrays + inner, packed + tables)
+        return Footprint(records + inner * early, records + inner + arrays, packed + file)
     # Each weight is packed beside the others, and then put with them.
-    largest = max((size for graph in used for size in graph.weights.values()), default=0)
-    return Footprint(records + largest, records + largest + arrays + inner + packed, tables)
+    opened = records + _largest_bytes(used)
+    return Footprint(opened + (inner + packed) * early, opened + inner + arrays + packed, file)
 
 
-def packing_footprint(bundle: Bundle, section: str, *, engine: str = "litert", threads: int = 1) -> Footprint:
+def packing_footprint(bundle: Bundle, section: str, *, threads: int = 1) -> Footprint:
     """Tell what the process takes that writes a section's weight cache, itself included.
 
     Its `file_bytes` may be dropped and written out at any time; packing goes on, slower.
     """
     graphs = workload(bundle, section)
-    records = _records_bytes(graphs, threads)
-    inner = max((int(_GAPS * graph.inner_bytes) + graph.scratch_bytes for graph in graphs), default=0)
-    largest = max((size for graph in graphs for size in graph.weights.values()), default=0)
-    base = BASE[engine]
-    private = base.private_bytes + records + inner + largest
-    return Footprint(private, private, base.file_bytes + _packed_bytes(graphs) + bundle.section(section).size)
+    private = PACKER.private_bytes + _records_bytes(graphs, threads) + _largest_bytes(graphs)
+    file = PACKER.file_bytes + _packed_bytes(graphs) + bundle.section(section).size
+    return Footprint(private, private, file)
 
 
-def _in_interpreter(
-    bundle: Bundle, size: int, graphs: Iterable[GraphLoad], used: list[GraphLoad], records: int, running: int
-) -> Footprint:
-    """Count what the Interpreter shares nothing of: each graph has weights, inputs and outputs of its own."""
-    packed = sum(_packed_bytes([graph]) for graph in graphs)
-    own_ends = sum(graph.ends_bytes + 2 * graph.cache_bytes for graph in used)
-    # A part of a file is read into memory; a whole one is mapped, and all of it read while it is packed.
-    copy, file = (size, 0) if bundle.version else (0, size)
-    return Footprint(copy + records, copy + records + packed + running + own_ends, file)
+def _records_bytes(graphs: Collection[GraphLoad], threads: int) -> int:
+    operators = sum(graph.operators for graph in graphs)
+    return _SECTION_BYTES + _OPERATOR_BYTES * operators + _GRAPH_BYTES * len(graphs) + _THREAD_BYTES * (threads - 1)
 
 
-def _records_bytes(graphs: Iterable[GraphLoad], threads: int) -> int:
-    return _SECTION_BYTES + _OPERATOR_BYTES * sum(graph.operators for graph in graphs) + _THREAD_BYTES * (threads - 1)
+def _inner_bytes(graphs: Iterable[GraphLoad]) -> int:
+    return sum(int(_GAPS * graph.inner_bytes) for graph in graphs)
 
 
-def _used(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[GraphLoad]:
+def _largest_bytes(graphs: Iterable[GraphLoad]) -> int:
+    return max((size for graph in graphs for size in graph.weights.values()), default=0)
+
+
+def used_graphs(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[GraphLoad]:
     """Return the graphs that are called: a decoder begins with the shortest cache and moves up as far as it must."""
     called = [graph for graph in graphs if graph.signature]
     lengths = sorted({graph.cache_length for graph in called if graph.cache_length is not None})
@@ -162,7 +170,7 @@ def _used(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[GraphLo
     return [graph for graph in called if graph.cache_length is None or most is None or graph.cache_length <= most]
 
 
-def _cache_bytes(used: Iterable[GraphLoad]) -> int:
+def cache_bytes(used: Iterable[GraphLoad]) -> int:
     """Return what caches take: while a conversation moves up, the longest and the one before it."""
     by_length: dict[int, int] = {}
     for graph in used:

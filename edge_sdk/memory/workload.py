@@ -35,17 +35,19 @@ class GraphLoad:
     operators : int
         How many operators it has.
     inner_bytes : int
-        The most that tensors between its ends take at one time.
-    scratch_bytes : int
-        What operators keep for themselves: tables of pointers into pictures.
+        The most that tensors between its ends take at one time, and what operators keep for themselves.
+    prepared_early : bool
+        An operator in it is not TFLite's own, so it is prepared when the section is opened, to fail then.
     weights : mapping
         The sizes of the weights that are packed, by number of the buffer; the graphs of a model share buffers.
     table_bytes : int
         Constants that are read where they lie in the file.
     ends_bytes : int
         Inputs and outputs that are no caches.
+    caches : tuple of pairs
+        The names that each key-value cache has as an input and as an output.
     cache_bytes : int
-        Key-value caches, each counted once although it is an input and an output.
+        What they take, each counted once.
     cache_length : int or None
         How many tokens they hold; None for a graph without caches.
     """
@@ -53,10 +55,11 @@ class GraphLoad:
     signature: str
     operators: int
     inner_bytes: int
-    scratch_bytes: int
+    prepared_early: bool
     weights: Mapping[int, int]
     table_bytes: int
     ends_bytes: int
+    caches: tuple[tuple[str, str], ...]
     cache_bytes: int
     cache_length: int | None
 
@@ -108,23 +111,28 @@ def _executor_caches(bundle: Bundle) -> set[tuple[str, str]]:
 def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[str, str]]) -> GraphLoad:
     inputs = dict(signature.inputs) if signature else {}
     outputs = dict(signature.outputs) if signature else {}
-    both = {name: inputs[name] for name in inputs if name in outputs}
-    both |= {before: inputs[before] for before, after in caches if before in inputs and after in outputs}
-    written = {name for name in outputs if name in both} | {after for before, after in caches if before in both}
-    ends = [item for name, item in inputs.items() if name not in both]
-    ends += [item for name, item in outputs.items() if name not in written]
+    pairs = {(name, name) for name in inputs if name in outputs}
+    pairs |= {(before, after) for before, after in caches if before in inputs and after in outputs}
+    shared = {before for before, _ in pairs}, {after for _, after in pairs}
+    ends = [
+        item
+        for end, both in zip((inputs, outputs), shared, strict=True)
+        for name, item in end.items()
+        if name not in both
+    ]
     length = next((inputs[name].shape[-1] for name in _MASKS if name in inputs), None)
     weights, table_bytes = _constants(flow)
     return GraphLoad(
         signature=signature.name if signature else "",
         operators=len(flow.operators),
-        inner_bytes=_inner_bytes(flow),
-        scratch_bytes=_scratch_bytes(flow),
+        inner_bytes=_inner_bytes(flow) + _pointer_bytes(flow) + _custom_bytes(flow),
+        prepared_early="CUSTOM" in flow.operators,
         weights=weights,
         table_bytes=table_bytes,
         ends_bytes=sum(map(_size_bytes, ends)),
-        cache_bytes=sum(map(_size_bytes, both.values())),
-        cache_length=length if both else None,
+        caches=tuple(sorted(pairs)),
+        cache_bytes=sum(_size_bytes(inputs[before]) for before, _ in pairs),
+        cache_length=length if pairs else None,
     )
 
 
@@ -163,8 +171,8 @@ def _inner_bytes(flow: Dataflow) -> int:
     return int(np.cumsum(change).max(initial=0))
 
 
-def _scratch_bytes(flow: Dataflow) -> int:
-    """Return what XNNPACK's tables of pointers take: for each place of a window where its pixels are.
+def _pointer_bytes(flow: Dataflow) -> int:
+    """Return what XNNPACK's tables of pointers into pictures take: for each place of a window where its pixel is.
 
     Source: xnn_setup_convolution2d_nhwc and its like in github.com/google/XNNPACK, src/operators.
     """
@@ -188,3 +196,10 @@ def _scratch_bytes(flow: Dataflow) -> int:
             steps = high * wide + (columns - 1) * np.minimum(across, wide) * high
             total += int((rows * steps).sum()) * _POINTER_BYTES
     return total
+
+
+def _custom_bytes(flow: Dataflow) -> int:
+    """Return what operators that are not TFLite's own are taken to keep: thrice what they read."""
+    custom = np.flatnonzero(np.array(flow.operators) == "CUSTOM")
+    reads = flow.uses[np.isin(flow.uses[:, 0], custom), 1]
+    return 3 * int(flow.tensor_bytes[reads].sum())

@@ -1,0 +1,240 @@
+"""Measure what a bundle's sections take, once for each engine version, and remember it.
+
+Headers do not tell everything: what an engine takes for its own records, how it packs weights for this processor,
+which pages of a file a run touches. So each section is opened, run and closed in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import signal
+import subprocess
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from edge_sdk.bundle import Bundle
+from edge_sdk.errors import BundleError, ModelError
+from edge_sdk.memory.footprint import Footprint, cache_bytes, used_graphs
+from edge_sdk.memory.workload import workload
+from edge_sdk.runtime import WeightCache
+from edge_sdk.runtime.worker import worker_command
+
+__all__ = ["Measured", "Measurement", "measure", "remembered"]
+
+logger = logging.getLogger(__name__)
+_FORMAT = 1
+_LIMIT_S = 900.0  # the slowest boards take minutes to pack their largest models, and to run each signature twice
+_CARRIED = "edge_sdk_memory"  # the generic data in which a bundle carries measurements of itself
+_PACKAGES = {"litert": ("ai-edge-litert",), "interpreter": ("tflite-runtime", "ai-edge-litert")}
+_ENDS_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one section took beyond what its process had before, in bytes.
+
+    Attributes
+    ----------
+    load_private_bytes : int
+        The most private memory while it was being opened.
+    private_bytes, file_bytes : int
+        Once it was open, before its first run.
+    signatures : mapping
+        What the first runs of each signature added: private memory without the caches, and file-backed pages.
+        In the order in which they were run; what a later one shares with those before it counts for these.
+    left_private_bytes : int
+        What was still there after it was closed.
+    """
+
+    load_private_bytes: int
+    private_bytes: int
+    file_bytes: int
+    signatures: Mapping[str, tuple[int, int]]
+    left_private_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the sections of a bundle took on one machine in one engine.
+
+    Attributes
+    ----------
+    circumstances : str
+        Engine and its version, kind of processor, threads, with or without cache file.
+    base : Footprint
+        What the process took with the engine's library loaded, and no section.
+    sections : mapping
+        By name; a section that the engine does not take is not there.
+    """
+
+    circumstances: str
+    base: Footprint
+    sections: Mapping[str, Measured]
+
+    def footprint(self, bundle: Bundle, section: str, *, cache_length: int | None = None) -> Footprint | None:
+        """Tell what a section takes, None where it was not measured.
+
+        Parameters
+        ----------
+        bundle : Bundle
+            The bundle that was measured, open.
+        section : str
+            The name of a model section.
+        cache_length : int, optional
+            The most tokens that one conversation will hold; by default the most that the section offers.
+        """
+        found = self.sections.get(section)
+        if found is None:
+            return None
+        used = used_graphs(workload(bundle, section), cache_length)
+        added = [found.signatures[graph.signature] for graph in used]
+        private = found.private_bytes + cache_bytes(used) + sum(item[0] for item in added)
+        file = found.file_bytes + sum(item[1] for item in added)
+        return Footprint(found.load_private_bytes, private, file)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as what JSON knows."""
+        sections = {
+            name: {
+                "load_private": item.load_private_bytes,
+                "private": item.private_bytes,
+                "file": item.file_bytes,
+                "signatures": {key: list(pair) for key, pair in item.signatures.items()},
+                "left_private": item.left_private_bytes,
+            }
+            for name, item in self.sections.items()
+        }
+        base = [self.base.private_bytes, self.base.file_bytes]
+        return {"format": _FORMAT, "circumstances": self.circumstances, "base": base, "sections": sections}
+
+
+def measure(bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: WeightCache | None = None) -> Measurement:
+    """Open, run and close each section of a bundle in a process of its own, and remember what it took.
+
+    The process takes what it measures: on a machine that is too small for the whole bundle call it for a plan
+    that fits, or not at all.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An open bundle.
+    engine : {'litert', 'interpreter'}
+        What runs it.
+    threads : int
+        With how many threads.
+    weight_cache : WeightCache, optional
+        Where its packed weights are kept, and the measurement in a folder ``measured`` beside them; without one
+        weights are packed in memory, and nothing is written.
+
+    Raises
+    ------
+    ModelError
+        The engine refuses all sections, or the process ended before its time.
+    """
+    job = {
+        "path": str(bundle.path),
+        "engine": engine,
+        "threads": threads,
+        "cache": str(weight_cache.folder) if weight_cache else None,
+    }
+    circumstances = _circumstances(engine, threads, cached=weight_cache is not None)
+    found = _read({"format": _FORMAT, "circumstances": circumstances, **_run(bundle, job)})
+    if not found.sections:
+        raise ModelError(f"{bundle.path} cannot be measured: {engine} takes none of its sections.")
+    if weight_cache is not None:
+        _remember(_file(weight_cache, bundle, circumstances), found)
+    return found
+
+
+def remembered(
+    bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: WeightCache | None = None
+) -> Measurement | None:
+    """Return what was measured before in the same circumstances, here or where the bundle was packed; else None."""
+    circumstances = _circumstances(engine, threads, cached=weight_cache is not None)
+    if weight_cache is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return _read(json.loads(_file(weight_cache, bundle, circumstances).read_bytes()))
+    with suppress(BundleError, ValueError, KeyError, TypeError):
+        for item in json.loads(bundle.generic(_CARRIED)):
+            if item["circumstances"] == circumstances:
+                return _read(item)
+    return None
+
+
+def _circumstances(engine: str, threads: int, *, cached: bool) -> str:
+    version = "none"
+    for package in _PACKAGES[engine]:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            version = f"{package} {importlib.metadata.version(package)}"
+            break
+    return (
+        f"{engine}, {version}, {platform.machine()}, {threads} threads, {'cache file' if cached else 'no cache file'}"
+    )
+
+
+def _file(weight_cache: WeightCache, bundle: Bundle, circumstances: str) -> Path:
+    """Name the file for a bundle, known again by its size and its first and last bytes, wherever it lies."""
+    with Path(bundle.path).open("rb") as stream:
+        start = stream.read(_ENDS_BYTES)
+        stream.seek(-min(_ENDS_BYTES, bundle.size_bytes), os.SEEK_END)
+        content = zlib.crc32(stream.read(), zlib.crc32(start))
+    name = f"{bundle.size_bytes:x}-{content:08x}-{zlib.crc32(circumstances.encode()):08x}.json"
+    return weight_cache.folder.parent / "measured" / name
+
+
+def _remember(file: Path, measurement: Measurement) -> None:
+    """Write it beside its place, then rename it; where that fails, it is measured again next time."""
+    part = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(measurement.as_json()))
+        part.replace(file)
+    except OSError as error:
+        logger.warning("What was measured is not kept: %s: %s.", file, error.strerror)
+
+
+def _read(data: dict[str, Any]) -> Measurement:
+    """Make a measurement of its JSON; anything that is not as it was written is an error."""
+    if data["format"] != _FORMAT:
+        raise ValueError(f"Format {data['format']} is not known.")
+    private, file = map(int, data["base"])
+    sections = {
+        name: Measured(
+            int(item["load_private"]),
+            int(item["private"]),
+            int(item["file"]),
+            MappingProxyType({key: (int(pair[0]), int(pair[1])) for key, pair in item["signatures"].items()}),
+            int(item["left_private"]),
+        )
+        for name, item in data["sections"].items()
+        if "refused" not in item
+    }
+    return Measurement(data["circumstances"], Footprint(private, private, file), MappingProxyType(sections))
+
+
+def _run(bundle: Bundle, job: dict[str, Any]) -> dict[str, Any]:
+    command = worker_command("edge_sdk.memory.measurement_worker", json.dumps(job))
+    try:
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"{bundle.path} was not measured within {_LIMIT_S:.0f} s.") from error
+    if ended.returncode < 0:
+        raise ModelError(
+            f"Measuring {bundle.path} ended with {signal.Signals(-ended.returncode).name}.",
+            why="The engine crashed on it, or the kernel stopped the process because memory ran out.",
+            fix="Go by the figures from its headers (they err on the high side), or measure it on a larger machine.",
+        )
+    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+    if ended.returncode:
+        raise ModelError(f"{bundle.path} could not be measured.", why=lines[-1] if lines else None)
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found

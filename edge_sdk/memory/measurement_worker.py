@@ -1,0 +1,137 @@
+"""What `edge_sdk.memory.measurement` runs in a process of its own: open each section, run it, close it, and look.
+
+It writes one line of JSON to its standard output.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import resource
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import edge_sdk.frame.picture  # noqa: F401 - brings OpenCV, which any process with frames has
+from edge_sdk.bundle import Bundle, Section, open_bundle
+from edge_sdk.errors import EdgeError
+from edge_sdk.memory.workload import GraphLoad, workload
+from edge_sdk.runtime import Array, Model, Run, WeightCache, open_model
+
+__all__ = ["main"]
+
+_LOOK_S = 0.002
+
+
+def main() -> None:
+    """Measure what the job on the command line names."""
+    job = json.loads(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with open_bundle(job["path"]) as bundle:
+        sections = [section for section in bundle.sections if section.is_model]
+        for section in sections:
+            workload(bundle, section.name)
+        # Once for the engine's library, and for the code in it that every section wakes.
+        with suppress(EdgeError):
+            _open(bundle, min(sections, key=lambda section: section.size), job).close()
+        base = _settled()
+        found = {section.name: _measure(bundle, section, job) for section in sections}
+    json.dump({"base": base, "sections": found}, sys.stdout)
+
+
+def _open(bundle: Bundle, section: Section, job: dict[str, Any]) -> Model:
+    return open_model(
+        bundle.path,
+        offset=section.offset,
+        size=section.size,
+        engine=job["engine"],
+        threads=job["threads"],
+        weight_cache=WeightCache(job["cache"]) if job["cache"] else None,
+    )
+
+
+def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str, Any]:
+    """Return what a section takes beyond what there was: opening it, each signature's first run, and afterwards."""
+    before = _settled()
+    try:
+        with _Peak() as peak:
+            model = _open(bundle, section, job)
+        opened = _look()
+        signatures, runs = _run(model, workload(bundle, section.name), list(opened))
+    except EdgeError as error:
+        return {"refused": f"{error.what} {error.why or ''}".strip()}
+    model.close()
+    del model, runs
+    left = _settled()
+    return {
+        "load_private": max(peak.private, opened[0]) - before[0],
+        "private": opened[0] - before[0],
+        "file": opened[1] - before[1],
+        "signatures": signatures,
+        "left_private": left[0] - before[0],
+    }
+
+
+def _run(model: Model, graphs: tuple[GraphLoad, ...], last: list[int]) -> tuple[dict[str, list[int]], list[Run]]:
+    """Run each signature twice, the ones with short caches first; return what each added beside its caches."""
+    loads = {graph.signature: graph for graph in graphs if graph.signature}
+    caches: dict[tuple[str, int | None], Array] = {}
+    found: dict[str, list[int]] = {}
+    runs: list[Run] = []
+    for name in sorted(model.signatures, key=lambda name: (loads[name].cache_length or 0, -loads[name].ends_bytes)):
+        signature, graph = model.signatures[name], loads[name]
+        ends: list[dict[str, Array]] = [{}, {}]
+        for before, after in graph.caches:
+            key = before, graph.cache_length
+            if key not in caches:
+                caches[key] = model.buffer(signature.inputs[before])
+                caches[key].fill(0)  # which takes all of its pages, as a cache that is full does
+                last[0] += caches[key].nbytes
+            ends[0][before] = ends[1][after] = caches[key]
+        run = model.bind(name, *ends)
+        for array in (*run.inputs.values(), *run.outputs.values()):
+            if not any(array is cache for cache in caches.values()):
+                array.fill(0)
+        run()
+        run()
+        runs.append(run)
+        now = _look()
+        found[name] = [now[0] - last[0], now[1] - last[1]]
+        last = now
+    return found, runs
+
+
+class _Peak:
+    """Watches this process's private memory for the length of a block."""
+
+    def __enter__(self) -> _Peak:
+        self.private = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(_LOOK_S):
+            self.private = max(self.private, _look()[0])
+
+
+def _look() -> list[int]:
+    """Return private and file-backed bytes; packed weights without a file lie in shared memory, and are private."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii", "replace").splitlines())
+    kilobytes = {name: int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem", "RssFile")}
+    return [1024 * (kilobytes["RssAnon"] + kilobytes["RssShmem"]), 1024 * kilobytes["RssFile"]]
+
+
+def _settled() -> list[int]:
+    """Look after everything that was freed went back to the system."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # glibc has it
+        trim(0)
+    return _look()
