@@ -45,7 +45,7 @@ HAILO = Accelerator(
 
 THROTTLING = (
     ThrottleSource(
-        "sys/devices/platform/soc/soc:firmware/get_throttled",
+        "sys/devices/platform/soc*/soc*firmware/get_throttled",
         "under-voltage, capped frequency, throttling and the soft heat limit: bits 0 to 3 now, 16 to 19 since boot",
     ),
     ThrottleSource("command:vcgencmd get_throttled", "the same bits, for kernels without the file"),
@@ -91,7 +91,7 @@ FAMILY = Profile(
     power_modes=(GOVERNOR,),
     cameras=CAMERAS,
     kernel_at_least="6.1",
-    os_at_least="Raspberry Pi OS 12 (bookworm), 64-bit",
+    os_at_least="Raspberry Pi OS 12 (bookworm): 64-bit, or 32-bit with tflite-runtime",
     sources=SOURCES,
 )
 OF_BCM2837 = replace(
