@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge_sdk.runtime import Quantization
 
 __all__ = ["CentreFinder", "CentreRule", "Centres", "find_centres"]
 
@@ -15,12 +18,12 @@ _MOST_PEAKS = 600
 _LEAST_SCORE = 1e-6
 # Places are fractions of the picture, 0 to 1: nothing of one class is near anything of the next.
 _APART = 10
-# Places are fractions of the picture, 0 to 1: nothing of one class is near anything of the next.
-_APART = 10
-# x and y of the 3x3 around a place, row by row.
-_AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.float32)
+# What adds up the 3x3 around a place, row by row: its weight to the right, downwards, and in all.
+_MOMENTS = np.array([(x, y, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.float32)
 
 Floats = NDArray[np.float32]
+Map = NDArray[np.float32] | NDArray[np.int8] | NDArray[np.uint8]
+REAL = Quantization(1.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,45 +91,58 @@ def find_centres(scores: Floats, sizes: Floats, rule: CentreRule) -> Centres:
 class CentreFinder:
     """`find_centres` for many maps of one shape, with what stays the same made once.
 
-    Its padded copy of a map makes it belong to one thread at a time.
+    Maps of 8 bits are searched as they are. Its padded copy of a map makes it belong to one thread at a time.
 
     Parameters
     ----------
     rule : CentreRule
-        Thresholds and radii, one per class.
+        Thresholds and radii, one per class. A threshold past the greatest score that a map can hold counts as that.
     shape : tuple of int
         Rows, columns and classes of the maps.
+    dtype : numpy dtype
+        Of the scores: float32, int8 or uint8.
+    scores, sizes : Quantization
+        What the maps' numbers stand for.
     """
 
-    def __init__(self, rule: CentreRule, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        rule: CentreRule,
+        shape: tuple[int, ...],
+        *,
+        dtype: Any = np.float32,
+        scores: Quantization = REAL,
+        sizes: Quantization = REAL,
+    ) -> None:
         rows, columns, kinds = shape
-        padded = np.zeros((rows + 2, columns + 2, kinds), np.float32)
+        self._scores, self._sizes = scores, sizes
+        padded = np.full((rows + 2, columns + 2, kinds), scores.zero_point, dtype)
         self._inner, self._values = padded[1:-1, 1:-1], padded.ravel()
-        # For every place of the padded map: its class, least score, share of radius, place in the picture (x as
-        # the real part, y as the imaginary one) and index into the sizes.
+        # For every place of the padded map: its class, least score, share of radius, place in the picture, and
+        # index into the sizes.
         line, column, kind = (axis.ravel() for axis in np.indices(padded.shape))
         self._kind = kind
-        self._least = np.maximum(np.asarray(rule.thresholds, np.float32), _LEAST_SCORE)[kind]
+        self._least = _stored(np.maximum(rule.thresholds, _LEAST_SCORE), scores, padded.dtype)[kind]
         self._reach = (np.asarray(rule.radii, np.float32) / 2)[kind]
-        # Classes are laid side by side, far apart, so that one comparison of distances serves all of them.
-        self._place = (column - 0.5) / columns + 1j * (line - 0.5) / rows + _APART * kind
+        self._place = np.stack([(column - 0.5) / columns, (line - 0.5) / rows], axis=1).astype(np.float32)
         self._index = (line - 1) * columns + column - 1
         step = np.arange(-1, 2)
         self._steps = ((step[:, None] * (columns + 2) + step) * kinds).ravel()
-        self._around = (step[:, None] * 1j / rows + step / columns).ravel()
+        self._moments = (_MOMENTS / [columns, rows, 1]).astype(np.float32)
 
-    def find(self, scores: Floats, sizes: Floats) -> Centres:
+    def find(self, scores: Map, sizes: Map) -> Centres:
         """Find the cells of a picture; see `find_centres`."""
         flat, near = self._peaks(scores)
-        # The score-weighted mean of the 3x3 around a peak.
-        place = self._place[flat] + near @ self._around / near.sum(axis=1)
-        side = sizes.reshape(-1, 2)[self._index[flat]]
-        kept = _part(place, side.sum(axis=1) * self._reach[flat])
-        kind = self._kind[flat[kept]]
-        place = place[kept] - _APART * kind
-        return Centres(kind, near[kept, 4], place.view(np.float64).reshape(-1, 2).astype(np.float32), side[kept])
+        moments = near @ self._moments
+        place = self._place[flat] + moments[:, :2] / moments[:, 2:]
+        side = _real(sizes.reshape(-1, 2)[self._index[flat]], self._sizes)
+        kind = self._kind[flat]
+        # Classes are laid side by side, far apart, so that one comparison of distances serves all of them.
+        spot = place.view(np.complex64)[:, 0] + _APART * kind
+        kept = _part(spot, side.sum(axis=1) * self._reach[flat])
+        return Centres(kind[kept], near[kept, 4], place[kept], side[kept])
 
-    def _peaks(self, scores: Floats) -> tuple[NDArray[np.int64], Floats]:
+    def _peaks(self, scores: Map) -> tuple[NDArray[np.int64], Floats]:
         """Find where no neighbour is greater, best first; every cell of a plateau counts.
 
         Returns
@@ -137,19 +153,30 @@ class CentreFinder:
             The 3x3 around each, row by row.
         """
         self._inner[...] = scores
-        flat = np.flatnonzero(self._values >= self._least)  # few places pass
+        (flat,) = (self._values >= self._least).nonzero()  # few places pass
         near = self._values[flat[:, None] + self._steps]
-        best = near[:, 4]
-        top = np.flatnonzero(best >= near.max(axis=1))
-        order = top[np.argsort(-best[top], kind="stable")[:_MOST_PEAKS]]
-        return flat[order], near[order]
+        (top,) = (near[:, 4] >= near.max(axis=1)).nonzero()
+        around = _real(near[top], self._scores)
+        order = (-around[:, 4]).argsort(kind="stable")[:_MOST_PEAKS]
+        return flat[top[order]], around[order]
 
 
-def _part(place: NDArray[np.complex128], radius: Floats) -> NDArray[np.int64]:
+def _real(stored: Map, quantization: Quantization) -> Floats:
+    return (stored.astype(np.float32) - np.float32(quantization.zero_point)) * np.float32(quantization.scale)
+
+
+def _stored(real: NDArray[Any], quantization: Quantization, dtype: np.dtype[Any]) -> Map:
+    """Give the least numbers that stand for no less than these values."""
+    if dtype.kind == "f":
+        return np.asarray(real, dtype)
+    least = np.ceil(np.round(real / quantization.scale, 4)) + quantization.zero_point
+    return np.asarray(np.minimum(least, np.iinfo(dtype).max), dtype)
+
+
+def _part(spot: NDArray[np.complex64], radius: Floats) -> NDArray[np.int64]:
     """Return which peaks stay, best first: each one drops the later ones within its radius."""
-    gap = place[:, None] - place
-    better, worse = np.nonzero(gap.real**2 + gap.imag**2 < (radius * radius)[:, None])
-    alive = [True] * len(place)
+    better, worse = (np.abs(spot[:, None] - spot) < radius[:, None]).nonzero()
+    alive = [True] * len(spot)
     for one, other in zip(better.tolist(), worse.tolist(), strict=True):
         if one < other and alive[one]:
             alive[other] = False

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
-from edge_sdk.pipeline.centre import CentreFinder, CentreRule
+from edge_sdk.pipeline.centre import REAL, CentreFinder, CentreRule
 from edge_sdk.pipeline.count import Cell, Count
 from edge_sdk.pipeline.preprocess import Geometry
 from edge_sdk.pipeline.vision import Vision
@@ -40,15 +40,22 @@ class Counter:
         classes = card.cells.classes
         self._labels = [item.name for item in classes]
         rule = CentreRule(tuple(item.threshold for item in classes), tuple(item.radius_share for item in classes))
+        maps = vision.maps_told
         for name, depth in (("scores", len(classes)), ("sizes", 2)):
-            shape = vision.map_shapes.get(name, ())
+            shape = maps[name].shape if name in maps else ()
             if len(shape) != 4 or shape[3] != depth:
                 raise BundleError(
                     f"The centre head of {bundle.path} gives {name} {list(shape)}.",
                     why=f"[1, rows, columns, {depth}] is expected.",
                 )
-
-        self._finder = CentreFinder(rule, vision.map_shapes["scores"][1:])
+        scores, sizes = maps["scores"], maps["sizes"]
+        self._finder = CentreFinder(
+            rule,
+            scores.shape[1:],
+            dtype=scores.dtype,
+            scores=scores.quantization or REAL,
+            sizes=sizes.quantization or REAL,
+        )
 
     def count(self, frame: Frame) -> Count:
         """Count the cells of one frame."""

@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.bundle import Bundle, find_bundle, open_bundle, user_folder
+from edge_sdk.bundle import Bundle, find_bundle, open_bundle
 from edge_sdk.errors import BundleError, ClosedError, EdgeError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer
@@ -65,7 +65,7 @@ def load(
     ('wbc', 'rbc', 'platelet')
     """
     opened = open_bundle(find_bundle(bundle))
-    cache = weight_cache or _default_cache()
+    cache = weight_cache or WeightCache.usual()
 
     def open_section(name: str) -> Model:
         section = opened.section(name)
@@ -300,18 +300,12 @@ class VisionLanguageModel:
                 )
             pixels = "tf_lite_pixel_encoder"  # takes a quarter of the bytes that a float picture is
             encoder = pixels if self.bundle.has(pixels) else "tf_lite_vision_encoder"
+            channels = self.bundle.section(pixels).items.get("channels") if encoder == pixels else None
+            order = str(channels) if channels else None
             self._vision = Vision(
                 self._section("tflite" if plain else encoder),
-                lambda spec: preprocess_for(self.bundle.card, spec, self.name),
+                lambda spec: preprocess_for(self.bundle.card, spec, self.name, order),
                 open_adapter=self._opener("tf_lite_vision_adapter"),
                 open_head=self._opener("tf_lite_aux"),
             )
         return self._vision
-
-
-def _default_cache() -> WeightCache | None:
-    """Give the user's folder of packed weights; None for a user without a home."""
-    if own := os.environ.get("EDGE_CACHE"):
-        return WeightCache(own)
-    home = user_folder("XDG_CACHE_HOME", ".cache")
-    return WeightCache(home / "edge" / "weights") if home else None

@@ -111,8 +111,8 @@ class Preprocess:
         self._line = _line(self._table)
         # The usual signed input is the pixel less 128: the same bits but for the highest, turned where they lie.
         self._signed = self.dtype == np.int8 and self._line == (1, -128)
-        self._resized = np.full((height_px, width_px, 3), pad, np.uint8)
-        self._ordered = self._resized if channels == "bgr" else np.empty(self.shape, np.uint8)
+        self._ordered = np.empty(self.shape, np.uint8)
+        self._resized = np.empty((height_px, width_px, 3), np.uint8) if channels != "bgr" else self._ordered
 
     def __repr__(self) -> str:
         size = f"{self.width_px}x{self.height_px}"
@@ -139,15 +139,13 @@ class Preprocess:
             If `out` has another shape, type or layout.
         """
         target = self._target(out)
-        geometry = self._resize(frame.pixels)
         ordered = target.view(np.uint8) if self._table is None or self._signed else self._ordered
-        if self.channels == "bgr":
-            if ordered is not self._ordered:
-                np.copyto(ordered, self._resized)
-        elif self.channels == "grey":
-            cv2.cvtColor(self._resized, cv2.COLOR_BGR2GRAY, dst=ordered)
-        else:
-            cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=ordered)
+        resized = ordered if self.channels == "bgr" else self._resized
+        geometry = self._resize(frame.pixels, resized)
+        if self.channels == "grey":
+            cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY, dst=ordered)
+        elif self.channels == "rgb":
+            cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=ordered)
         if self._signed:
             np.bitwise_xor(ordered, np.uint8(0x80), out=ordered)
         elif self._line is not None:
@@ -168,32 +166,32 @@ class Preprocess:
             )
         return target
 
-    def _resize(self, pixels: NDArray[np.uint8]) -> Geometry:
+    def _resize(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> Geometry:
         height, width = pixels.shape[:2]
         if self.resize == "stretch":
-            _shrink(pixels, self._resized)
+            _shrink(pixels, out)
             return Geometry(width / self.width_px, height / self.height_px, 0.0, 0.0)
         if self.resize == "crop":
-            return self._crop(pixels)
-        return self._letterbox(pixels)
+            return self._crop(pixels, out)
+        return self._letterbox(pixels, out)
 
-    def _crop(self, pixels: NDArray[np.uint8]) -> Geometry:
+    def _crop(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> Geometry:
         height, width = pixels.shape[:2]
         scale = min(width / self.width_px, height / self.height_px)
         cut_w = max(1, round(self.width_px * scale))
         cut_h = max(1, round(self.height_px * scale))
         left, top = (width - cut_w) // 2, (height - cut_h) // 2
-        _shrink(pixels[top : top + cut_h, left : left + cut_w], self._resized)
+        _shrink(pixels[top : top + cut_h, left : left + cut_w], out)
         return Geometry(cut_w / self.width_px, cut_h / self.height_px, left, top)
 
-    def _letterbox(self, pixels: NDArray[np.uint8]) -> Geometry:
+    def _letterbox(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> Geometry:
         height, width = pixels.shape[:2]
         scale = max(width / self.width_px, height / self.height_px)
         inner_w = max(1, round(width / scale))
         inner_h = max(1, round(height / scale))
         left, top = (self.width_px - inner_w) // 2, (self.height_px - inner_h) // 2
-        self._resized[:] = self.pad  # The last frame may have had other proportions.
-        _shrink(pixels, self._resized[top : top + inner_h, left : left + inner_w])
+        out[:] = self.pad  # The last frame may have had other proportions.
+        _shrink(pixels, out[top : top + inner_h, left : left + inner_w])
         scale_x, scale_y = width / inner_w, height / inner_h
         return Geometry(scale_x, scale_y, -left * scale_x, -top * scale_y)
 

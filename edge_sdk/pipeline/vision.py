@@ -70,12 +70,12 @@ class Vision:
             return int(self._tokens().shape[-2])
 
     @property
-    def map_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The centre head's outputs and their shapes."""
+    def maps_told(self) -> Mapping[str, TensorSpec]:
+        """The centre head's outputs."""
         with self._lock:
             if self._head is None and self._open_head is not None:
                 self._head = self._after(self._open_head())
-            return {name: array.shape for name, array in self._head.outputs.items()} if self._head else {}
+            return self._head.signature.outputs if self._head else {}
 
     def _tokens(self) -> npt.NDArray[Any]:
         """Give the buffer of visual tokens; the adapter is opened for it."""
@@ -100,7 +100,7 @@ class Vision:
 
     def maps(self, frame: Frame, read: Callable[[Mapping[str, npt.NDArray[Any]], Geometry], Found]) -> Found:
         """Run the centre head and hand its outputs to `read` while they are valid; give what it gives."""
-        assert self._head is not None, "map_shapes opens the head"
+        assert self._head is not None, "maps_told opens the head"
         with self._lock:
             geometry = self._look(frame)
             self._head()
@@ -126,8 +126,19 @@ def _only(specs: Mapping[str, TensorSpec], model: Model, side: str) -> TensorSpe
     return next(iter(specs.values()))
 
 
-def preprocess_for(card: Card | None, spec: TensorSpec, name: str) -> Preprocess:
+def preprocess_for(card: Card | None, spec: TensorSpec, name: str, channels: str | None = None) -> Preprocess:
     """Make what a bundle's card asks for; without one: stretched to the input's size, RGB, from 0 to 1.
+
+    Parameters
+    ----------
+    card : Card or None
+        The bundle's.
+    spec : TensorSpec
+        The encoder's input.
+    name : str
+        The bundle, for errors.
+    channels : str, optional
+        Their order where this encoder wants another than the card says; mean and std must then be one for all.
 
     Raises
     ------
@@ -150,7 +161,7 @@ def preprocess_for(card: Card | None, spec: TensorSpec, name: str) -> Preprocess
         width,
         height,
         resize=wanted.resize,
-        channels=wanted.channels.lower(),
+        channels=(channels or wanted.channels).lower(),
         mean=wanted.mean,
         std=wanted.std,
         dtype=spec.dtype,

@@ -34,7 +34,14 @@ class Eyes:
         """Give copies of the scores ``(72, 72, 3)`` and sizes ``(72, 72, 2)`` of an RGB picture."""
         self.features(pixels[None].astype(np.float32) / 255)
         self._mark()
-        return self._mark.outputs["scores"][0].copy(), self._mark.outputs["sizes"][0].copy()
+        scores, sizes = (self._real(name) for name in ("scores", "sizes"))
+        return scores, sizes
+
+    def _real(self, name: str) -> Floats:
+        """Give an output of the head in real values, a copy."""
+        stored = self._mark.outputs[name][0]
+        told = self._mark.signature.outputs[name].quantization
+        return (stored.astype(np.float32) - told.zero_point) * np.float32(told.scale) if told else stored.copy()
 
 
 @contextmanager

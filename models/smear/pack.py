@@ -112,8 +112,11 @@ def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mappin
             out.add_tflite_model(str(models[name]), kind)
         files["tf_lite_pixel_encoder"] = Path(scratch) / "pixels.tflite"
         files["tf_lite_pixel_encoder"].write_bytes(take_pixels(models["encoder"].read_bytes()))
-        for name, file in (("edge_sdk", "about.json"), ("tf_lite_pixel_encoder",) * 2):
-            label = builder.Metadata("name", name, text)
-            out.add_generic_binary_data(str(files[file]), additional_metadata=[label])
+        for file, labels in (
+            ("about.json", {"name": "edge_sdk"}),
+            ("tf_lite_pixel_encoder", {"name": "tf_lite_pixel_encoder", "channels": "BGR"}),
+        ):
+            named = [builder.Metadata(key, value, text) for key, value in labels.items()]
+            out.add_generic_binary_data(str(files[file]), additional_metadata=named)
         with target.open("wb") as file:
             out.build(file, validate_metadata=True)

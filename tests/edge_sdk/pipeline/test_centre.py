@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_sdk.pipeline.centre import CentreRule, find_centres
+from edge_sdk.pipeline.centre import CentreFinder, CentreRule, find_centres
+from edge_sdk.runtime import Quantization
 
 RULE = CentreRule((0.3, 0.3, 0.3), (0.5, 0.5, 0.5))
 
@@ -117,3 +118,34 @@ def test_turning_the_map_turns_the_cells() -> None:
     turned = find_centres(np.ascontiguousarray(scores[:, ::-1]), sizes, RULE)
     mirrored = straight.place * [-1, 1] + [1, 0]
     assert turned.place == pytest.approx(mirrored, abs=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "zero_point"), [(np.int8, -128), (np.uint8, 0)])
+def test_maps_of_8_bits_give_the_cells_that_their_real_values_give(dtype: type, zero_point: int) -> None:
+    rng = np.random.default_rng(7)
+    scores, sizes = maps()
+    for x, y in rng.uniform(0.5, 71.5, (30, 2)):
+        bump(scores, int(rng.integers(3)), x, y, float(rng.uniform(0.2, 0.99)))
+    told = Quantization(1 / 256, zero_point)
+    stored = [(np.rint(values * 256) + zero_point).astype(dtype) for values in (scores, sizes)]
+    finder = CentreFinder(RULE, scores.shape, dtype=dtype, scores=told, sizes=told)
+    found = finder.find(*stored)
+    real = [(values.astype(np.float32) - zero_point) / 256 for values in stored]
+    wanted = find_centres(*real, RULE)
+    assert len(found) > 10
+    assert found.kind.tolist() == wanted.kind.tolist()
+    assert found.score == pytest.approx(wanted.score)
+    assert found.place == pytest.approx(wanted.place, abs=1e-5)
+    assert found.side == pytest.approx(wanted.side)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 77 / 256, 0.999, 1.0])
+def test_a_threshold_in_8_bits_lets_no_lesser_score_pass(threshold: float) -> None:
+    scores = np.full((72, 72, 1), -128, np.int8)
+    scores[::4, ::4, 0].flat[:256] = np.arange(-128, 128)[: scores[::4, ::4].size]
+    told = Quantization(1 / 256, -128)
+    finder = CentreFinder(CentreRule((threshold,), (0.5,)), scores.shape, dtype=np.int8, scores=told, sizes=told)
+    found = finder.find(scores, np.full((72, 72, 2), -127, np.int8))
+    assert len(found) > 0
+    assert found.score.min() >= min(threshold, 255 / 256)
+    assert found.score.min() < threshold + 1 / 256

@@ -186,3 +186,14 @@ def test_nothing_is_copied_on_the_way_into_the_buffer() -> None:
     prepare.apply(frame, out)
     np.testing.assert_array_equal(out, first)
     assert repr(prepare) == "<Preprocess stretch to 288x288 rgb float32>"
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+def test_blue_first_into_8_bits_is_red_first_turned_around(resize: str) -> None:
+    frame = photograph(48, 80)
+    out = {channels: np.empty((32, 32, 3), np.int8) for channels in ("rgb", "bgr")}
+    for channels, pixels in out.items():
+        prepare = Preprocess(32, 32, resize=resize, channels=channels, dtype=np.int8, pad=7)
+        for _ in range(2):  # the second frame lies where the first one lay
+            prepare.apply(frame, pixels)
+    np.testing.assert_array_equal(out["bgr"][..., ::-1], out["rgb"])
