@@ -9,8 +9,9 @@ from boards import Profile
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import MissingDependency
 from edge_sdk.memory.family import Member
-from edge_sdk.memory.footprint import BASE, Footprint, packing_footprint, predict
+from edge_sdk.memory.footprint import BASE, Footprint, cache_bytes, packing_footprint, predict, used_graphs
 from edge_sdk.memory.ladder import Process, Rung
+from edge_sdk.memory.measurement import Measurement, remembered
 from edge_sdk.memory.outline import DECODER
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import ENGINES, WeightCache
@@ -23,14 +24,14 @@ __all__ = ["BundleCosts"]
 # answer about a frame, 2.4 for one without (x86-64; pages marked as referenced in /proc/self/smaps after writing 1
 # to clear_refs and doing it again); and 2 MB of the kernel's own, such as page tables, that a control group is
 # charged for.
-_USED_BYTES = 8_000_000
+_USED_SEEING_BYTES, _USED_BYTES = 8_000_000, 4_500_000
 # Two frames, the one that is looked at and the one that just came, at 1280x960, as most microscope cameras give them.
 _FRAME_BYTES = 2 * 1280 * 960 * 3
 # A tokenizer of Hugging Face takes this many times its packed size while it is loaded, and once what that left over
 # has gone back to the system: 53 and 15 MB for one of 0.47 MB with 49 152 tokens. One of SentencePiece takes 1.5 to 4
 # times its size and 0.5 to 1.5 MB. The process of a prompt template in Jinja has 11 MB of its own.
 _TOKENIZERS = {"HF_Tokenizer_Zlib": (115, 31), "SP_Tokenizer": (4, 4)}
-_TOKENIZER_BYTES, _TEMPLATE_BYTES = 2_000_000, 12_000_000
+_TOKENIZER_BYTES, _TEMPLATE_BYTES = 1_500_000, 12_000_000
 
 
 class BundleCosts:
@@ -56,6 +57,7 @@ class BundleCosts:
         self._cache = weight_cache
         self._board = board
         self._packing: dict[tuple[str, str], int] = {}
+        self._measurements: dict[tuple[str, str, bool], Measurement | None] = {}
 
     @property
     def frame_bytes(self) -> int:
@@ -79,10 +81,12 @@ class BundleCosts:
         kept = [(name, True) for name in there if name == "litert" and (self._cache or self._board)]
         return kept + [(name, False) for name in there]
 
-    def process(self, engine: str) -> Process:
+    def process(self, rung: Rung) -> Process:
         """Tell what the process takes before any section is open."""
-        base = BASE[engine]
-        return Process(base.private_bytes, base.file_bytes, _USED_BYTES)
+        measured = self._measurement(rung)
+        base = measured.base if measured else BASE[rung.engine]
+        used = _USED_SEEING_BYTES if rung.sight else _USED_BYTES
+        return Process(base.private_bytes, base.file_bytes, used)
 
     def words(self, rung: Rung) -> Footprint:
         """Tell what the tokenizer and the prompt template's process take."""
@@ -95,18 +99,18 @@ class BundleCosts:
 
     def section(self, rung: Rung, name: str) -> Footprint:
         """Tell what a section takes on a rung."""
-        return self._predict(rung, name, weight_cached=rung.weight_cache)
+        return self._measured(rung, name) or self._predict(rung, name, weight_cached=rung.weight_cache)
 
     def caches_bytes(self, rung: Rung) -> int:
         """Tell what the key-value caches take, which stay when the decoder is dropped."""
-        if DECODER not in rung.sections or rung.cache_length is None:
+        if DECODER not in rung.sections:
             return 0
-        held = workload(self._bundle(rung), DECODER)
-        return max((item.cache_bytes for item in held if (item.cache_length or 0) <= rung.cache_length), default=0)
+        return cache_bytes(used_graphs(workload(self._bundle(rung), DECODER), rung.cache_length))
 
     def packing_bytes(self, rung: Rung, name: str) -> int:
         """Tell what packing a section takes beside the idle process; 0 where it is packed, or never will be."""
-        if not rung.weight_cache or self._predict(rung, name, weight_cached=False) == self.section(rung, name):
+        cached, plain = (self._predict(rung, name, weight_cached=kept) for kept in (True, False))
+        if not rung.weight_cache or cached == plain:
             return 0
         key = (rung.outline.bundle, name)
         if key not in self._packing:
@@ -115,7 +119,23 @@ class BundleCosts:
 
     def measured(self, rung: Rung) -> bool:
         """Whether all of a rung was measured."""
-        return False
+        return all(self._measured(rung, name) for name in rung.sections)
+
+    def _measured(self, rung: Rung, name: str) -> Footprint | None:
+        found = self._measurement(rung)
+        return found.footprint(self._bundle(rung), name, cache_length=rung.cache_length) if found else None
+
+    def _measurement(self, rung: Rung) -> Measurement | None:
+        """Return what was measured of a variant in the same circumstances; nothing was for a board not here."""
+        if self._board is not None:
+            return None
+        key = (rung.outline.bundle, rung.engine, rung.weight_cache)
+        if key not in self._measurements:
+            cache = self._cache if rung.weight_cache else None
+            self._measurements[key] = remembered(
+                self._bundle(rung), engine=rung.engine, threads=self._threads, weight_cache=cache
+            )
+        return self._measurements[key]
 
     def _bundle(self, rung: Rung) -> Bundle:
         return self._bundles[rung.outline.bundle]
@@ -131,7 +151,7 @@ class BundleCosts:
         )
 
     def _packing_bytes(self, rung: Rung, name: str) -> int:
-        found = packing_footprint(self._bundle(rung), name, engine=rung.engine, threads=self._threads)
+        found = packing_footprint(self._bundle(rung), name, threads=self._threads)
         return max(found.load_private_bytes, found.private_bytes) + _USED_BYTES
 
     def _packed(self, rung: Rung, name: str) -> bool:

@@ -17,9 +17,9 @@ __all__ = ["WORDS", "Costs", "Process", "Rung", "arrange", "beyond_bytes", "mome
 
 # Not a model, but as large as one: the tokenizer, and the process that fills in the prompt template.
 WORDS = "tokenizer"
-# Room that a streamed section needs at least, as a share of its weights: what is read ahead and what is in use. Less,
-# and the kernel drops pages before they were used.
-_STREAM_SHARE = 1 / 8
+# Room that streamed weights need at least: what is read ahead and what is in use. They may have less than that and
+# still be read, but then pages are dropped before they were used.
+_STREAM_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Costs(Protocol):
     def frame_bytes(self) -> int:
         """What frames take while they are looked at."""
 
-    def process(self, engine: str) -> Process:
+    def process(self, rung: Rung) -> Process:
         """Tell what the process takes before any section is open."""
 
     def words(self, rung: Rung) -> Footprint:
@@ -162,7 +162,7 @@ def arrange(rung: Rung, costs: Costs) -> tuple[SectionPlan, ...]:
 
 def moments_of(rung: Rung, sections: Sequence[SectionPlan], costs: Costs, budget_bytes: int) -> tuple[Moment, ...]:
     """Work out what the process takes at each moment."""
-    process = costs.process(rung.engine)
+    process = costs.process(rung)
     held = {section.name: section.footprint for section in sections if section.mode != "refused"}
     sight = [held[name] for name in rung.sight]
     language = [held[name] for name in rung.language]
@@ -173,17 +173,18 @@ def moments_of(rung: Rung, sections: Sequence[SectionPlan], costs: Costs, budget
     caches = costs.caches_bytes(rung) if rung.sequential else 0
     packing = max((section.packing_bytes for section in sections), default=0)
     loading = frames + max(_loading(group) + caches for group in (seeing, answering))
-    found = [_moment("load", max(packing, loading), process, max(_files(seeing), _files(answering)), 0)]
+    private, files, used = _private(answering) + frames, _files(answering), _files(language)
+    if rung.streamed:
+        weights = held[DECODER].file_bytes
+        used -= weights
+        room = budget_bytes - process.private_bytes - process.used_bytes - private - used
+        files -= max(0, weights - max(0, room))
+        used += min(weights, _STREAM_BYTES)
+    found = [_moment("load", max(packing, loading), process, max(files, _files(sight)), 0)]
     if sight:
-        found.append(_moment("encode", _private(seeing) + caches + frames, process, _files(seeing), _files(sight)))
+        seen = files if seeing is answering else _files(seeing)
+        found.append(_moment("encode", _private(seeing) + caches + frames, process, seen, _files(sight)))
     if language:
-        private, files, used = _private(answering) + frames, _files(answering), _files(language)
-        if rung.streamed:
-            weights = held[DECODER].file_bytes
-            used -= weights
-            room = budget_bytes - process.private_bytes - process.used_bytes - private - used
-            files -= max(0, weights - max(0, room))
-            used += int(weights * _STREAM_SHARE)
         found += [_moment(name, private, process, files, used) for name in ("prefill", "decode")]
     return tuple(found)
 
@@ -193,7 +194,7 @@ def beyond_bytes(rung: Rung, sections: Sequence[SectionPlan], moments: Sequence[
     there = rung.language if rung.sequential else rung.sections
     files = _files([item.footprint for item in sections if item.name in there])
     decode = next(moment for moment in moments if moment.name == "decode")
-    return costs.process(rung.engine).file_bytes + files - decode.file_bytes
+    return costs.process(rung).file_bytes + files - decode.file_bytes
 
 
 def _moment(name: str, private_bytes: int, process: Process, open_bytes: int, used_bytes: int) -> Moment:

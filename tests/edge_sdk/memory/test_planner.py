@@ -40,7 +40,7 @@ class Made:
     def frame_bytes(self) -> int:
         return self.frames * MB
 
-    def process(self, engine: str) -> Process:
+    def process(self, rung: Rung) -> Process:
         return Process(20 * MB, 30 * MB, 5 * MB)
 
     def words(self, rung: Rung) -> Footprint:
