@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
+from boards.detection import detect
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
+from edge_sdk.runtime.delegate import CPU, find_delegate, ladder
+from edge_sdk.runtime.delegate_check import open_delegated
+from edge_sdk.runtime.delegate_finding import DelegateFinding
 from edge_sdk.runtime.interpreter import InterpreterModel
 from edge_sdk.runtime.litert import LiteRtModel
 from edge_sdk.runtime.litert_library import load_library
@@ -33,6 +38,7 @@ def open_model(
     engine: str = "auto",
     threads: int | None = None,
     weight_cache: WeightCache | None = None,
+    delegate: str | Sequence[str] = CPU,
 ) -> Model:
     """Open a ``.tflite`` model, a file of its own or a part of one, which is read in place.
 
@@ -47,14 +53,21 @@ def open_model(
     threads : int, optional
         How many threads the engine works with; as many as there are processors, four at most, by default.
     weight_cache : WeightCache, optional
-        Where the engine keeps packed weights between runs; only ``litert`` uses it.
+        Where the engine keeps packed weights between runs; only ``litert`` uses it. What is found out about
+        delegates is kept there, too.
+    delegate : str or sequence of str
+        What runs the operators that it takes: ``cpu``; ``teflon``, ``edgetpu`` or the path of a delegate's
+        library, which is used or an error says why not; a sequence of them, or ``auto`` for those of this
+        board, for the first that is of use. One that is not the CPU is tried beforehand, in a process of its
+        own, and must agree with the CPU.
 
     Raises
     ------
     BundleError
         The file is missing, too short, damaged or no model; it is checked before an engine sees it.
     ModelError
-        No engine runs it: it needs operators that they lack, or was made for another chip.
+        No engine runs it: it needs operators that they lack, or was made for another chip; or the delegate
+        that was asked for does not.
     MissingDependency
         The engine is not installed.
     """
@@ -64,6 +77,12 @@ def open_model(
         threads = min(len(os.sched_getaffinity(0)), _THREADS_MAX)
     region = Region.of(path, offset, size)
     description = region.describe()
+    if delegate != CPU:
+        if engine == "litert":
+            raise ModelError("Only the engine 'interpreter' takes delegates.", fix="Leave the choice to engine='auto'.")
+        model = _delegated(delegate, region, description, threads, weight_cache)
+        if model:
+            return model
     if engine == "auto":
         return _first(region, description, threads, weight_cache)
     return _open(engine, region, description, threads, weight_cache)
@@ -81,6 +100,39 @@ def _first(region: Region, description: TfliteModel, threads: int, weight_cache:
                 refused = error
     assert refused is not None
     raise refused
+
+
+def _delegated(
+    wanted: str | Sequence[str],
+    region: Region,
+    description: TfliteModel,
+    threads: int,
+    weight_cache: WeightCache | None,
+) -> Model | None:
+    """Go down the ladder; ``None`` where it ends at the CPU."""
+    asked = isinstance(wanted, str) and wanted != "auto"
+    rungs = [wanted] if isinstance(wanted, str) else wanted
+    if wanted == "auto":
+        rungs = ladder(detect().profile.accelerators)
+    folder = weight_cache.folder if weight_cache else None
+    for rung in rungs:
+        if rung == CPU:
+            break
+        # One that takes nothing leaves all to the CPU, which the main engine uses better.
+        model, finding = open_delegated(find_delegate(rung), region, description, threads, folder, idle=asked)
+        if model:
+            return model
+        if asked:
+            raise _not_used(finding)
+    return None
+
+
+def _not_used(finding: DelegateFinding) -> ModelError:
+    return ModelError(
+        f"The delegate {finding.delegate} is not used for {finding.model}.",
+        why=finding.reason,
+        fix=finding.fix or "Use delegate='cpu', or 'auto' for the best that works.",
+    )
 
 
 def _open(

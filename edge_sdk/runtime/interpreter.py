@@ -6,14 +6,18 @@ It keeps its tensors to itself, so a run copies each input in and each output ou
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from boards import require
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import MissingDependency, ModelError
+from edge_sdk.runtime.delegate import Delegate, operators_taken
 from edge_sdk.runtime.engine_log import Caught, caught
 from edge_sdk.runtime.model import (
     DEFAULT_SIGNATURE,
@@ -28,17 +32,28 @@ from edge_sdk.runtime.model import (
 )
 from edge_sdk.runtime.region import Region, custom_operators, refusal
 
-__all__ = ["InterpreterModel"]
+__all__ = ["InterpreterModel", "installed_interpreter"]
 
 # tflite-runtime first: where it is installed beside the other, someone chose it.
 _PACKAGES = ("tflite_runtime", "ai_edge_litert")
 
 
-def _interpreter_class() -> Any:
+def installed_interpreter() -> str:
+    """Return the name and version of the package that models run in, without loading it; empty where none is."""
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package):
+            return f"{package} {importlib.metadata.version(package)}"
+    return ""
+
+
+def _interpreter_module() -> Any:
     reasons = []
     for package in _PACKAGES:
+        require(package.replace("_", "-"))
         try:
-            return importlib.import_module(f"{package}.interpreter").Interpreter
+            module = importlib.import_module(f"{package}.interpreter")
+            if module.Interpreter and module.load_delegate:
+                return module
         except (ImportError, AttributeError) as error:  # a build for numpy 1 fails so under numpy 2
             reasons.append(f"{package}: {error}")
     raise MissingDependency(
@@ -49,28 +64,51 @@ def _interpreter_class() -> Any:
 
 
 class InterpreterModel(Model):
-    """A model in the Interpreter; see `Model`. A run cannot be stopped midway, and there is no weight cache."""
+    """A model in the Interpreter; see `Model`. A run cannot be stopped midway, and there is no weight cache.
+
+    Attributes
+    ----------
+    operators_taken : int or None
+        How many of the first graph's operators the delegate took; ``None`` without one.
+    """
 
     engine = "interpreter"
 
-    def __init__(self, region: Region, description: TfliteModel, threads: int) -> None:
+    def __init__(
+        self, region: Region, description: TfliteModel, threads: int, delegate: Delegate | None = None
+    ) -> None:
         super().__init__(region.name)
-        kind = _interpreter_class()
+        self._interpreter: Any = None
+        self.operators_taken: int | None = None
+        module = _interpreter_module()
+        plug_ins = []
+        if delegate:
+            self.delegate = delegate.name
+            plug_ins.append(_plug_in(module, delegate))
         # The tensors of each signature: graph, then input and output indices in the order of the names.
         self._indices: dict[str, tuple[int, list[int], list[int]]] = {}
         log = Caught()
         try:
             with caught(log):
-                self._load(kind, region, description, threads)
+                self._interpreter = module.Interpreter(
+                    **_source(region), num_threads=threads, experimental_delegates=plug_ins
+                )
+                if delegate:  # asked before tensors are allocated, when the engine lets its own delegate take the rest
+                    nodes = self._interpreter._get_ops_details()
+                    self.operators_taken = operators_taken(nodes, sum(description.subgraphs[0].operators.values()))
+                self._read_signatures(description)
         except (ValueError, RuntimeError) as error:
             if isinstance(error, ModelError):
                 raise
             self._release()
             raise refusal(region.name, description, log.complaints() or str(error)) from error
 
-    def _load(self, kind: Any, region: Region, description: TfliteModel, threads: int) -> None:
-        self._interpreter = kind(**_source(region), num_threads=threads)
-        self._core = self._interpreter._interpreter  # the only way to graphs other than the first
+    @property
+    def _core(self) -> Any:
+        """The only way to graphs other than the first; not kept, for it must end before its delegates do."""
+        return self._interpreter._interpreter
+
+    def _read_signatures(self, description: TfliteModel) -> None:
         found = self._interpreter.get_signature_list()
         prepare = len(found) < 2 or bool(custom_operators(description))
         self.signatures = MappingProxyType(
@@ -120,7 +158,19 @@ class InterpreterModel(Model):
         return _InterpreterRun(self, signature, inputs, outputs)
 
     def _release(self) -> None:
-        self._interpreter = self._core = None
+        self._interpreter = None
+
+
+def _plug_in(module: Any, delegate: Delegate) -> Any:
+    """Load a delegate's library and have it make its delegate."""
+    try:
+        return module.load_delegate(str(delegate.find() or delegate.library), dict(delegate.options))
+    except AttributeError as error:
+        why = f"It is no delegate: {error}"
+    except (ValueError, OSError) as error:
+        # The engine puts a line of its own before what the delegate said.
+        why = str(error).split("\n", 1)[-1].strip() or "It gave no reason."
+    raise ModelError(f"The delegate {delegate.library} does not load.", why=why, fix=delegate.install or None)
 
 
 def _source(region: Region) -> dict[str, Any]:

@@ -138,11 +138,14 @@ class Model(ABC):
         The file, and the place in it, for messages.
     engine : str
         Which engine runs it: ``litert`` or ``interpreter``.
+    delegate : str
+        What runs the operators that it takes: ``cpu``, or a delegate's name.
     signatures : Mapping[str, Signature]
         What can be called. A file without signatures has one, named ``default``, for its first graph.
     """
 
     engine: str
+    delegate = "cpu"
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -5,24 +5,19 @@ It does so too on some damaged models, which shows here, the first time such a m
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from edge_sdk.errors import ModelError, StorageError
 from edge_sdk.runtime.region import Region
+from edge_sdk.runtime.worker import worker_command
 
 __all__ = ["IN_MEMORY", "pack"]
 
 IN_MEMORY = ":memory"  # XNNPACK's name for a cache without a file: signatures still share packed weights
 _LIMIT_S = 900.0  # a card that writes 1 MB a second takes this long for the largest models of these boards
-# Found on the path of this process, whatever that is, and not on that of a fresh one.
-_WORKER = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from edge_sdk.runtime.packing_worker import main; main()"
-)
 
 
 def pack(region: Region, threads: int, file: Path) -> None:
@@ -56,8 +51,7 @@ def _run(region: Region, threads: int, file: str) -> subprocess.CompletedProcess
     where = [str(region.path), str(region.offset), str(region.size), str(threads), file]
     try:
         return subprocess.run(
-            # Isolated: a json.py in the folder that someone happens to stand in is none of ours.
-            [sys.executable, "-I", "-c", _WORKER, json.dumps(sys.path), *where],
+            worker_command("edge_sdk.runtime.packing_worker", *where),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

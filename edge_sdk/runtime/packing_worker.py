@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Load a model with a new cache file, and prepare all of its signatures."""
-    path, offset, size, threads, file = sys.argv[2:]
+    path, offset, size, threads, file = sys.argv[3:]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would fill what is left of a full disk
     region = Region(Path(path), int(offset), int(size))
     model = LiteRtModel(region, region.describe(), int(threads), file)
