@@ -83,7 +83,7 @@ class Clocks:
         return tuple(
             DeviceClock(
                 device.name,
-                files.number(f"{_DEVICES}/{device.name}/cur_freq", least=1),
+                files.number(f"{_DEVICES}/{device.name}/cur_freq"),  # 0 where it has no power
                 files.number(f"{_DEVICES}/{device.name}/max_freq", least=1),
                 device.highest_hz,
             )

@@ -42,14 +42,8 @@ class Files:
         optional : bool
             Whether the file may be missing; else a missing one is named among the unreadable.
         """
-        try:
-            data = self._pread(path) if self._keep else self._read(path)
-        except FileNotFoundError as error:
-            if not optional:
-                self.note(path, error)
-            return None
-        except OSError as error:
-            self.note(path, error)
+        data = self._data(path, optional=optional)
+        if data is None:
             return None
         text = data.decode("utf-8", "replace").strip("\0 \t\r\n")
         if not text:
@@ -59,17 +53,18 @@ class Files:
 
     def number(self, path: str, *, least: int = 0, optional: bool = False, base: int = 10) -> int | None:
         """Give a file's whole number; None, and the file named, where it holds something else or less than `least`."""
-        text = self.text(path, optional=optional)
-        if text is None:
+        data = self._data(path, optional=optional)
+        if data is None:
             return None
         try:
-            value = int(text, base)
+            value = int(data, base)
+            if value >= least:
+                return value
         except ValueError:
-            value = least - 1
-        if value < least:
-            self.note(path, f"holds {text[:40]!r}")
-            return None
-        return value
+            pass
+        text = data[:40].decode("utf-8", "replace").strip("\0 \t\r\n")
+        self.note(path, f"holds {text!r}" if text else "is empty")
+        return None
 
     def names(self, folder: str, pattern: str = "") -> list[str]:
         """Give the names in a folder that match a pattern from first letter to last, `zone2` before `zone10`."""
@@ -110,6 +105,14 @@ class Files:
         self._keep = False
         while self._open:
             os.close(self._open.popitem()[1])
+
+    def _data(self, path: str, *, optional: bool) -> bytes | None:
+        try:
+            return self._pread(path) if self._keep else self._read(path)
+        except OSError as error:
+            if not (optional and isinstance(error, FileNotFoundError)):
+                self.note(path, error)
+            return None
 
     def _read(self, path: str) -> bytes:
         file = os.open(self._root + path, os.O_RDONLY | os.O_CLOEXEC)

@@ -51,9 +51,9 @@ def _wear(files: Files, name: str) -> FlashWear:
 
 
 def _hex(files: Files, path: str) -> list[int]:
-    text = files.text(path, optional=True)
+    text = files.text(path, optional=True) or ""
     try:
-        return [int(part, 16) for part in text.split()] if text else []
+        return [int(part, 16) for part in text.split()]
     except ValueError:
-        files.note(path, f"holds {text[:40]!r}" if text else "is empty")
+        files.note(path, f"holds {text[:40]!r}")
         return []

@@ -54,7 +54,7 @@ class Pressure:
 def load_now(files: Files) -> Load | None:
     """Read the load averages."""
     path = "/proc/loadavg"
-    text = files.text(path)
+    text = files.text(path, optional=True)
     if text is None:
         return None
     found = _LOAD.fullmatch(text)

@@ -122,7 +122,7 @@ def memory_now(files: Files, zrams: list[str]) -> Memory:
 
 def _meminfo(files: Files) -> dict[str, int]:
     path = "/proc/meminfo"
-    text = files.text(path)
+    text = files.text(path, optional=True)
     sizes = {name: int(number) * 1024 for name, number in _SIZES.findall(text or "")}
     if text is not None and "MemAvailable" not in sizes:
         files.note(path, f"tells no MemAvailable: {text[:40]!r}")

@@ -13,7 +13,7 @@ from boards.telemetry.file import Files
 __all__ = ["CoolingDevice", "ThermalZone", "Trip", "cooling_now", "find_cooling", "find_zones", "zones_now"]
 
 _FOLDER = "/sys/class/thermal"
-# Beyond these lies no chip that runs: drivers say "no value" with -274000, Tegra's with -256000 for a block without power.
+# No running chip lies beyond: drivers say "no value" with -274000, Tegra's with -256000 for a block without power.
 _COLDEST_MILLIC, _HOTTEST_MILLIC = -60_000, 200_000
 _SLOWS = re.compile("cpu|gpu|devfreq|processor|powerclamp|idle|throttle|npu", re.IGNORECASE)
 

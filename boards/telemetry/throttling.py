@@ -69,21 +69,18 @@ class Throttling:
         return signs
 
     def _counter_signs(self, files: Files) -> list[Sign]:
-        signs = []
-        for cause, path in self._counters:
-            count = files.number(path)
-            if count is not None:
-                signs.append(self._counted(cause, path, count))
-        counts = [count for path in self._cpu_counters if (count := files.number(path)) is not None]
-        if counts:
-            signs.append(self._counted("heat", f"{_CPUS}/cpu*/thermal_throttle", sum(counts)))
-        return signs
+        signs = [self._counted(files, cause, path, [path]) for cause, path in self._counters]
+        signs.append(self._counted(files, "heat", f"{_CPUS}/cpu*/thermal_throttle", self._cpu_counters))
+        return [sign for sign in signs if sign]
 
-    def _counted(self, cause: Cause, source: str, count: int) -> Sign:
-        before = self._counts.get(source)
-        self._counts[source] = count
-        detail = f"{count} events since boot"
-        return Sign(cause, None if before is None else count > before, count > 0, source, detail)
+    def _counted(self, files: Files, cause: Cause, source: str, paths: list[str]) -> Sign | None:
+        counts = {path: count for path in paths if (count := files.number(path)) is not None}
+        if not counts:
+            return None
+        grown = [count > self._counts[path] for path, count in counts.items() if path in self._counts]
+        self._counts.update(counts)
+        total = sum(counts.values())
+        return Sign(cause, any(grown) if grown else None, total > 0, source, f"{total} events since boot")
 
 
 def _cpu_counters(files: Files) -> list[str]:

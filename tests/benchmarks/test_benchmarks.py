@@ -39,6 +39,19 @@ def test_decoding_beside_litert_lm(tmp_path: Path, material: Path) -> None:
     assert set(result["ratio"]) == {"decode", "prefill", "peak_rss", "first_token"}
 
 
+def test_the_telemetry(tmp_path: Path) -> None:
+    result = run("telemetry.py", tmp_path / "out.json")
+    assert result["readings"] == 20
+    assert result["files"] > 150
+    assert result["large_board_kept_open"]["median_ms"] > 0
+
+
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above.
-    assert {path.name for path in FOLDER.glob("*.py")} == {"decode.py", "make_bundles.py", "overhead.py", "soak.py"}
+    assert {path.name for path in FOLDER.glob("*.py")} == {
+        "decode.py",
+        "make_bundles.py",
+        "overhead.py",
+        "soak.py",
+        "telemetry.py",
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,21 @@ def tree(tmp_path: Path) -> Grow:
         return tmp_path
 
     return grow
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Be nobody for a while where the tests are run by root, who may read everything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.fixture(name="ordinary_user")
+def _ordinary_user() -> Callable[[], AbstractContextManager[None]]:
+    return ordinary_user
