@@ -6,6 +6,7 @@ Names, header, UARTs, I2C, SPI: the device trees of github.com/raspberrypi/linux
 bcm2710-rpi-zero-2-w, bcm2710-rpi-3-b-plus, bcm2711-rpi-4-b, bcm2712-rpi-5-b, bcm2712-rpi-cm5), whose
 ``gpio-line-names`` give the header pin of each line for the Pi 5. The GPIO chip labels: Linux' pinctrl-bcm2835 and
 pinctrl-rp1 drivers. CPU features and zones: runs of sbc-bench on these boards (github.com/ThomasKaiser/sbc-bench).
+RAM: github.com/raspberrypi/documentation, revision-codes.adoc.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ UARTS_2712 = (
     Port("/dev/ttyAMA10", "the 3-pin debug plug; the console"),
     Port("/dev/ttyAMA0", "header pins 8 and 10", "dtparam=uart0=on in config.txt"),
 )
-SOURCES = ("device trees of github.com/raspberrypi/linux", "github.com/ThomasKaiser/sbc-bench, results")
+SOURCES = (
+    "device trees of github.com/raspberrypi/linux",
+    "github.com/raspberrypi/documentation, revision-codes.adoc",
+    "github.com/ThomasKaiser/sbc-bench, results",
+)
 
 
 def header(chip_label: str) -> tuple[HeaderPin, ...]:
@@ -106,7 +111,6 @@ OF_BCM2712 = replace(
     FAMILY,
     soc="BCM2712",
     clusters=(Cluster("Cortex-A76", 4, V8_2),),
-    ram_options_bytes=(2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB),
     accelerators=(CPU, EDGE_TPU, GPU, HAILO),
     gpio_chip_labels=("pinctrl-rp1",),
     header_pins=header("pinctrl-rp1"),
@@ -142,7 +146,6 @@ PROFILES = (
         gpio_chip_labels=("pinctrl-bcm2711",),
         header_pins=header("pinctrl-bcm2711"),
         uarts=(MINI_UART,),
-        unverified=("ram_options_bytes",),
     ),
     replace(
         OF_BCM2712,
@@ -150,7 +153,7 @@ PROFILES = (
         name="Raspberry Pi 5 Model B",
         compatibles=("raspberrypi,5-model-b",),
         models=("Raspberry Pi 5 Model B", "Raspberry Pi 5"),
-        unverified=("ram_options_bytes",),
+        ram_options_bytes=(1 * GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB),
     ),
     replace(
         OF_BCM2712,
@@ -158,8 +161,9 @@ PROFILES = (
         name="Raspberry Pi Compute Module 5",
         compatibles=("raspberrypi,5-compute-module",),
         models=("Raspberry Pi Compute Module 5",),
+        ram_options_bytes=(2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB),
         kernel_at_least="6.6",
         # The header is that of Raspberry Pi's own IO board; another carrier may lead the lines elsewhere.
-        unverified=("ram_options_bytes", "header_pins"),
+        unverified=("header_pins",),
     ),
 )

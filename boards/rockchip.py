@@ -4,7 +4,7 @@ Sources
 -------
 Names: Linux' device trees (arch/arm64/boot/dts/rockchip), and those of github.com/LuckfoxTECH/luckfox-pico. What vendor
 kernels call a board, their thermal zones, and CPU features: runs of sbc-bench (github.com/ThomasKaiser/sbc-bench,
-results). Headers: Radxa's tables (github.com/radxa-docs/docs, hardware-interface.md of each board); for the Orange Pis
+results). RAM, cameras and headers: Radxa's pages (github.com/radxa-docs/docs); headers of the Orange Pis:
 github.com/orangepi-xunlong/wiringOP (physToGpio_5 and physToGpio_3B) together with github.com/adafruit/Adafruit_Blinka.
 A pin on which two sources differ, or two revisions of a board, is left out.
 """
@@ -65,7 +65,7 @@ BY_RSETUP = "switch the overlay on in rsetup"
 BY_ORANGEPI_CONFIG = "switch the overlay on in orangepi-config"
 LINUX = "github.com/torvalds/linux, arch/arm64/boot/dts/rockchip"
 SBC_BENCH = "github.com/ThomasKaiser/sbc-bench, results"
-RADXA = "github.com/radxa-docs/docs, hardware-interface.md"
+RADXA = "github.com/radxa-docs/docs"
 ORANGE_PI = "github.com/orangepi-xunlong/wiringOP and github.com/adafruit/Adafruit_Blinka"
 
 
@@ -86,7 +86,7 @@ FAMILY = Profile(
     cameras=CAMERAS,
     kernel_at_least="5.10",
     os_at_least="Debian 12 or Ubuntu 22.04, 64-bit",
-    unverified=("throttle_sources", "cameras"),
+    unverified=("throttle_sources",),
 )
 OF_RK3588 = replace(
     FAMILY,
@@ -184,7 +184,7 @@ PROFILES = (
         ),
         i2c_buses=(Port("/dev/i2c-5", "header pins 3 (SDA) and 5 (SCL)", BY_ORANGEPI_CONFIG),),
         spi_buses=(Port("/dev/spidev4.1", "header pins 19, 21, 23; select on 24", BY_ORANGEPI_CONFIG),),
-        unverified=(*FAMILY.unverified, "uarts"),
+        unverified=(*FAMILY.unverified, "cameras", "uarts"),
         sources=(LINUX, SBC_BENCH, ORANGE_PI),
     ),
     replace(
@@ -221,6 +221,7 @@ PROFILES = (
         name="Radxa ROCK 3C",
         compatibles=("radxa,rock-3c",),
         models=("Radxa ROCK 3C",),
+        ram_options_bytes=(1 * GIB, 2 * GIB, 4 * GIB),
         header_pins=header(RADXA_3566 + "26=4D1"),
         i2c_buses=RADXA_3566_I2C,
         spi_buses=(SPI3_0, SPI3_1),
@@ -242,6 +243,7 @@ PROFILES = (
             Port("/dev/i2c-3", "header pins 27 (SDA) and 28 (SCL)", BY_ORANGEPI_CONFIG),
         ),
         spi_buses=(Port("/dev/spidev3.0", "header pins 19, 21, 23; select on 24", BY_ORANGEPI_CONFIG),),
+        unverified=(*FAMILY.unverified, "cameras"),
         sources=(LINUX, ORANGE_PI),
     ),
     # All of them claim to be one evaluation board of Rockchip's, for the RV1103 even where they carry an RV1106.
