@@ -70,8 +70,9 @@ def detect(root: str | Path = "/", environ: Mapping[str, str] = os.environ) -> B
     tree = next((folder / place for place in DEVICE_TREES if (folder / place).is_dir()), folder / DEVICE_TREES[0])
     told = _read(tree / "compatible", MOST_NAME_BYTES)
     compatibles = _names(told)
-    model = next(iter(_names(_read(tree / "model", MOST_NAME_BYTES))), "")
-    processor = parse_cpuinfo(_read(folder / "proc/cpuinfo", MOST_TABLE_BYTES))
+    cpuinfo = _read(folder / "proc/cpuinfo", MOST_TABLE_BYTES)
+    model = next(iter(_names(_read(tree / "model", MOST_NAME_BYTES))), "") or _model_in(cpuinfo)
+    processor = parse_cpuinfo(cpuinfo)
     ram_bytes = _ram_bytes(_read(folder / "proc/meminfo", MOST_TABLE_BYTES))
     if override := environ.get(OVERRIDE, "").strip():
         profile, found_by = find_profile(override), f"{OVERRIDE} says so."
@@ -102,7 +103,7 @@ def _by_device_tree(compatibles: tuple[str, ...], model: str, *, cut_off: bool) 
     plain_model = re.sub(r"(\s+Rev\s+[\w.]+|\s+Super)+$", "", model)
     by_model = next((each for each in profiles().values() if plain_model in each.models), None)
     if by_model is not None and not (compatibles and by_model.compatibles):
-        return by_model, f"Its model is {model!r}, and it has no other name of its own."
+        return by_model, f"It calls itself {model!r}, and has no other name of its own."
     # Of two profiles with the same name the SDK's own comes first, and so is the last to be written.
     owners = {name: each for each in reversed([*profiles().values()]) for name in each.compatibles}
     for place, name in enumerate(compatibles):
@@ -115,6 +116,12 @@ def _by_device_tree(compatibles: tuple[str, ...], model: str, *, cut_off: bool) 
         if by_model is profile or (place == 0 and whole):
             return profile, f"Its device tree says {name!r}."
     return find_profile("generic"), f"No table knows {model or compatibles[0]!r}."
+
+
+def _model_in(cpuinfo: str) -> str:
+    """Find the device tree's model where Raspberry Pi's kernels repeat it: containers see that, but no device tree."""
+    match = re.search(r"^Model\s*:\s*(\S.*)$", cpuinfo, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _dmi_model(root: Path) -> str:

@@ -69,7 +69,7 @@ REQUIREMENTS = (
     # Older processors were not tried: numpy, which it needs, already dies there.
     Requirement("ai-edge-litert", "ai_edge_litert", "x86_64", X86_64_V2, "2.3.0 under qemu, Nehalem"),
     Requirement("numpy", "numpy", "x86_64", X86_64_V2, "2.4.6 under qemu: SIGILL on core2duo, runs on Nehalem"),
-    Requirement("numpy", "numpy", "aarch64", frozenset({"asimd"}), "2.x under qemu, Cortex-A72"),
+    Requirement("numpy", "numpy", "aarch64", frozenset({"asimd"}), "ARMv8.0 is what aarch64 means"),
     Requirement("numpy", "numpy", "armv7l", frozenset(), "Debian builds it for any ARMv7"),
 )  # fmt: skip
 
@@ -94,9 +94,10 @@ def check(library: str, processor: Processor, python_bits: int = 64 if sys.maxsi
         raise KeyError(library)
     architecture, features = _as_seen_by(processor, python_bits)
     if architecture == "unknown":
-        return Finding(
-            library, None, f"Whether {library} runs here is not known: the processor does not say what it is."
-        )
+        sentence = f"Whether {library} runs here is not known: the processor does not say what it is."
+        return Finding(library, None, sentence)
+    if architecture not in builds and architecture in ("aarch64", "x86_64"):
+        return Finding(library, None, f"What {library} needs of a processor of {architecture} is not known.")
     if architecture not in builds:
         return _without_build(library, architecture, builds)
     missing = sorted(builds[architecture].features - features)
@@ -148,7 +149,8 @@ def _without_build(library: str, architecture: str, builds: Mapping[str, Require
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(names)
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _fix(library: str, architecture: str) -> str:

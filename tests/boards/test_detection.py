@@ -225,6 +225,12 @@ def test_a_model_alone_does_where_there_are_no_names(tmp_path: Path) -> None:
     assert found(tree(tmp_path, None, b"Raspberry Pi 4 Model B Rev 1.1\0")) == "rpi-4b"
 
 
+def test_in_a_container_without_the_device_tree_the_processor_table_tells_the_model(tmp_path: Path) -> None:
+    cpuinfo = "processor : 0\nFeatures : fp asimd\n\nRevision : c03114\nModel : Raspberry Pi 4 Model B Rev 1.4\n"
+    board = detect(tree(tmp_path, proc__cpuinfo=cpuinfo), {})
+    assert (board.profile.id, board.model) == ("rpi-4b", "Raspberry Pi 4 Model B Rev 1.4")
+
+
 def test_a_pc_is_told_by_its_processor_and_named_by_its_firmware(tmp_path: Path) -> None:
     files = {
         "proc__cpuinfo": "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu lm sse2\n",

@@ -72,7 +72,7 @@ def test_an_old_or_clipped_x86_processor_is_told_apart(material: Path) -> None:
     text = (material / "captures/py-cpuinfo/linux_debian_8_x86_64/cat_proc_cpuinfo.txt").read_text()
     finding = check("numpy", parse_cpuinfo(text), 64)
     assert finding.fits is False
-    assert "sse4_2" in finding.sentence
+    assert "numpy needs cx16, popcnt, sse4_1 and sse4_2, which 1 x Intel" in finding.sentence
     assert "virtual" in finding.fix
 
 
@@ -86,6 +86,13 @@ def test_an_unknown_processor_is_neither_refused_nor_approved() -> None:
     finding = check("ai-edge-litert", parse_cpuinfo(""), 64)
     assert finding.fits is None
     assert "not known" in finding.sentence
+
+
+def test_what_was_never_tried_is_neither_refused_nor_approved() -> None:
+    pc = Processor("x86_64", (Cluster("any", 2, X86_64_V2),))
+    finding = check("mediapipe", pc, 64)
+    assert (finding.fits, finding.missing) == (None, ())
+    assert "x86_64 is not known" in finding.sentence
 
 
 def test_of_an_unknown_library_nothing_is_said() -> None:
