@@ -158,14 +158,18 @@ class PipeSource:
             self._filled += max(count, 0)
 
     def _failure(self, what: str, before: str | None = None) -> CameraError:
-        """End the program, and tell what it said: before, if it was still running, since its end was our doing."""
+        """End the program, and tell what it said: before that, where its end is our doing."""
         status, said = self._end()
         self._filled = 0
-        line = _telling_line(said if before is None else before)
-        silent = _ending(status) if before is None else "and hangs"
+        if before is None:
+            line = _error_line(said) or _last_line(said)
+            otherwise = f"Its program said nothing and {_ending(status)}."
+        else:
+            line = _error_line(before)
+            otherwise = "Its program runs, but hangs."
         return CameraError(
             f"The camera {self.name} {what}.",
-            why=f"Its program said: {line}" if line else f"Its program said nothing {silent}.",
+            why=f"Its program said: {line}" if line else otherwise,
             fix=self._program.advise(said) if self._program.advise else "Check its cable.",
         )
 
@@ -176,12 +180,19 @@ class PipeSource:
 
 def _ending(status: int | None) -> str:
     if status is not None and status < 0:
-        return f"and was ended by {signal.Signals(-status).name}"
-    return f"and ended with status {status}"
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
 
 
-def _telling_line(said: str) -> str:
-    """Find the line that tells what went wrong: the first with an error in it, else the last."""
+def _error_line(said: str) -> str:
+    """Find the first line with an error in it: those after it tend to be its consequences."""
+    return next((line for line in _lines(said) if "error" in line.lower()), "")
+
+
+def _last_line(said: str) -> str:
+    return next(reversed(_lines(said)), "")
+
+
+def _lines(said: str) -> list[str]:
     printable = ("".join(filter(str.isprintable, line)).strip() for line in said.splitlines())
-    lines = [line for line in printable if line]
-    return next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")[:_TOLD_CHARACTERS]
+    return [line[:_TOLD_CHARACTERS] for line in printable if line]

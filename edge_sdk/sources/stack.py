@@ -126,6 +126,8 @@ class Stack:
         missing = re.search(r'no element "([\w-]+)"', said)
         if missing:
             return f"GStreamer lacks {missing[1]}: sudo apt install {self.packages}"
+        if "not-negotiated" in said:
+            return "The camera has not this size, rate or format; v4l2-ctl --list-formats-ext lists what it has."
         return "Check its cable, its number, and that no other program uses it."
 
 
@@ -213,10 +215,14 @@ def _gst_argus(request: Request) -> Program:
 
 
 def _gst_v4l2(request: Request) -> Program:
-    """Read V4L2; a size that the camera has not is scaled, with black borders where its shape is another."""
+    """Read V4L2; a size that the camera has not is scaled, with black borders where its shape is another.
+
+    Square pixels must be asked for: else videoscale squeezes the picture and calls its pixels oblong.
+    """
     decode = [[request.caps("image/jpeg")], ["jpegdec"]] if request.format == "MJPG" else []
-    source = ["v4l2src", f"device={request.target}"]
-    return _gst(request, source, *decode, ["videoconvert"], ["videoscale"], [request.caps("video/x-raw", "BGR")])
+    source = ["v4l2src", f"device={request.target}", "pixel-aspect-ratio=1/1"]
+    caps = [f"{request.caps('video/x-raw', 'BGR')},pixel-aspect-ratio=1/1"]
+    return _gst(request, source, *decode, ["videoconvert"], ["videoscale"], caps)
 
 
 def _gst_libcamera(request: Request) -> Program:
@@ -233,7 +239,7 @@ def _gst_test(request: Request) -> Program:
 
 def _ffmpeg(request: Request, source: Sequence[str]) -> Program:
     """Have ffmpeg hand on every frame once, when it comes, and in the size that was asked for."""
-    words = [request.program, "-hide_banner", "-nostdin", "-loglevel", "warning", *source, "-an"]
+    words = [request.program, "-hide_banner", "-nostdin", "-loglevel", "error", *source, "-an"]
     fit = f"{request.width_px}:{request.height_px}"
     words += ["-vf", f"scale={fit}:force_original_aspect_ratio=decrease,pad={fit}:-1:-1"]
     words += [*_as_they_come(request.program), "-flush_packets", "1"]

@@ -67,9 +67,12 @@ def test_argus_goes_through_nvidias_converter() -> None:
 
 
 def test_gstreamer_reads_v4l2_raw_or_compressed(device: str) -> None:
-    raw = "videoconvert ! videoscale ! video/x-raw,format=BGR,width=320,height=240 ! fdsink sync=false"
-    assert line("gst-v4l2", device) == f"/usr/bin/it -q v4l2src device={device} ! {raw}"
-    assert f"device={device} ! image/jpeg,width=320,height=240 ! jpegdec ! {raw}" in line("gst-v4l2", device, "MJPG")
+    square = "pixel-aspect-ratio=1/1"
+    raw = f"videoconvert ! videoscale ! video/x-raw,format=BGR,width=320,height=240,{square} ! fdsink sync=false"
+    assert line("gst-v4l2", device) == f"/usr/bin/it -q v4l2src device={device} {square} ! {raw}"
+    assert f"device={device} {square} ! image/jpeg,width=320,height=240 ! jpegdec ! {raw}" in line(
+        "gst-v4l2", device, "MJPG"
+    )
     assert "device=/dev/video2 " in line("gst-v4l2", "2")
 
 

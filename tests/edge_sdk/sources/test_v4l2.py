@@ -24,8 +24,8 @@ def report(material: Path) -> dict[str, Any]:
         pytest.skip(f"no small Linux with a camera at {lab}, or no model at {model}")
     if os.uname().machine != "x86_64":
         pytest.skip("the small Linux is of x86-64")
-    command = [str(lab), "--mem", "512M", "--time", "120", "--", sys.executable, str(GUEST), str(model)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    command = [str(lab), "--mem", "512M", "--time", "240", "--", sys.executable, str(GUEST), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0, done.stdout + done.stderr
     assert lines, done.stdout + done.stderr
@@ -87,6 +87,18 @@ class TestARealKernelsCamera:
 
     def test_closing_it_leaves_no_thread_behind(self, report: dict[str, Any]) -> None:
         assert report["unplug"]["threads"] == [2, 1]
+
+    @pytest.mark.parametrize("name", ["ffmpeg", "gst-v4l2"])
+    def test_it_is_read_by_other_programs_too_which_are_started_anew_after_a_loss(
+        self, report: dict[str, Any], name: str
+    ) -> None:
+        if name not in report["programs"]:
+            pytest.skip(f"what reads {name}:// is not installed")
+        seen = report["programs"][name]
+        assert seen["shape"] == [500, 500, 3]
+        assert seen["sequences"] == sorted(set(seen["sequences"]))
+        assert seen["middle"] > 20
+        assert seen["border"] < 1  # The camera's picture is wide, and is not squeezed.
 
     def test_what_cannot_be_opened_says_why(self, report: dict[str, Any]) -> None:
         assert "Another program uses it" in report["in_use"]

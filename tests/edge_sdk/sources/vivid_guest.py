@@ -11,6 +11,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import struct
 import sys
 import threading
@@ -200,6 +201,24 @@ def unplugged(report: dict) -> None:
     report["unplug"]["threads"] = [held, threading.active_count()]
 
 
+def by_programs(report: dict) -> None:
+    """Read the camera through other programs, and pull its plug while they do."""
+    report["programs"] = {}
+    for name, program in (("ffmpeg", "ffmpeg"), ("gst-v4l2", "gst-launch-1.0")):
+        if shutil.which(program) is None:
+            continue
+        with open_camera(f"{name}://{LINK}?width_px=500&height_px=500", timeout_s=60.0) as camera:
+            before = take(camera, 3)
+            set_control("Disconnect", 1)
+            after = take(camera, 3)
+        report["programs"][name] = {
+            "shape": after[-1].pixels.shape,
+            "sequences": [frame.sequence for frame in (*before, *after)],
+            "middle": float(after[-1].pixels[250, :400].mean()),
+            "border": float(after[-1].pixels[:40].mean()),
+        }
+
+
 def refused(report: dict) -> None:
     with open_camera(5) as camera:
         camera.capture()
@@ -222,6 +241,7 @@ def main() -> None:
     frozen(report)
     disconnected(report)
     unplugged(report)
+    by_programs(report)
     refused(report)
     sys.stdout.write(json.dumps(report) + "\n")
 
