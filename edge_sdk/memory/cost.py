@@ -9,7 +9,15 @@ from boards import Profile
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import MissingDependency
 from edge_sdk.memory.family import Member
-from edge_sdk.memory.footprint import BASE, Footprint, cache_bytes, packing_footprint, predict, used_graphs
+from edge_sdk.memory.footprint import (
+    BASE,
+    Footprint,
+    cache_bytes,
+    packing_footprint,
+    predict,
+    predict_words,
+    used_graphs,
+)
 from edge_sdk.memory.ladder import Process, Rung
 from edge_sdk.memory.measurement import Measurement, remembered
 from edge_sdk.memory.outline import DECODER
@@ -27,11 +35,6 @@ __all__ = ["BundleCosts"]
 _USED_SEEING_BYTES, _USED_BYTES = 8_000_000, 4_500_000
 # Two frames, the one that is looked at and the one that just came, at 1280x960, as most microscope cameras give them.
 _FRAME_BYTES = 2 * 1280 * 960 * 3
-# A tokenizer of Hugging Face takes this many times its packed size while it is loaded, and once what that left over
-# has gone back to the system: 53 and 15 MB for one of 0.47 MB with 49 152 tokens. One of SentencePiece takes 1.5 to 4
-# times its size and 0.5 to 1.5 MB. The process of a prompt template in Jinja has 11 MB of its own.
-_TOKENIZERS = {"HF_Tokenizer_Zlib": (115, 31), "SP_Tokenizer": (4, 4)}
-_TOKENIZER_BYTES, _TEMPLATE_BYTES = 1_500_000, 12_000_000
 
 
 class BundleCosts:
@@ -90,12 +93,7 @@ class BundleCosts:
 
     def words(self, rung: Rung) -> Footprint:
         """Tell what the tokenizer and the prompt template's process take."""
-        bundle = self._bundle(rung)
-        held = [(item.size, *_TOKENIZERS[item.kind]) for item in bundle.sections if item.kind in _TOKENIZERS]
-        template = _TEMPLATE_BYTES if bundle.metadata.jinja_template is not None else 0
-        size, loading, staying = max(held, default=(0, 0, 0))
-        private = _TOKENIZER_BYTES + template + size * staying
-        return Footprint(max(private, _TOKENIZER_BYTES + size * loading), private, 0)
+        return predict_words(self._bundle(rung))
 
     def section(self, rung: Rung, name: str) -> Footprint:
         """Tell what a section takes on a rung."""
@@ -131,9 +129,12 @@ class BundleCosts:
             return None
         key = (rung.outline.bundle, rung.engine, rung.weight_cache)
         if key not in self._measurements:
-            cache = self._cache if rung.weight_cache else None
             self._measurements[key] = remembered(
-                self._bundle(rung), engine=rung.engine, threads=self._threads, weight_cache=cache
+                self._bundle(rung),
+                engine=rung.engine,
+                threads=self._threads,
+                weight_cache=self._cache,
+                weight_cached=rung.weight_cache,
             )
         return self._measurements[key]
 

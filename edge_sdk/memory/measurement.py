@@ -117,7 +117,14 @@ class Measurement:
         return {"format": _FORMAT, "circumstances": self.circumstances, "base": base, "sections": sections}
 
 
-def measure(bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: WeightCache | None = None) -> Measurement:
+def measure(
+    bundle: Bundle,
+    *,
+    engine: str,
+    threads: int = 1,
+    weight_cache: WeightCache | None = None,
+    weight_cached: bool = True,
+) -> Measurement:
     """Open, run and close each section of a bundle in a process of its own, and remember what it took.
 
     The process takes what it measures: on a machine that is too small for the whole bundle call it for a plan
@@ -133,20 +140,24 @@ def measure(bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: Weig
         With how many threads.
     weight_cache : WeightCache, optional
         Where its packed weights are kept, and the measurement in a folder ``measured`` beside them; without one
-        weights are packed in memory, and nothing is written.
+        nothing is written.
+    weight_cached : bool
+        Whether packed weights lie in a cache file while it is measured, rather than in memory; only LiteRT has such
+        files.
 
     Raises
     ------
     ModelError
         The engine refuses all sections, or the process ended before its time.
     """
+    cached = weight_cached and weight_cache is not None
     job = {
         "path": str(bundle.path),
         "engine": engine,
         "threads": threads,
-        "cache": str(weight_cache.folder) if weight_cache else None,
+        "cache": str(weight_cache.folder) if weight_cache and cached else None,
     }
-    circumstances = _circumstances(engine, threads, cached=weight_cache is not None)
+    circumstances = _circumstances(engine, threads, cached=cached)
     found = _read({"format": _FORMAT, "circumstances": circumstances, **_run(bundle, job)})
     if not found.sections:
         raise ModelError(f"{bundle.path} cannot be measured: {engine} takes none of its sections.")
@@ -156,10 +167,15 @@ def measure(bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: Weig
 
 
 def remembered(
-    bundle: Bundle, *, engine: str, threads: int = 1, weight_cache: WeightCache | None = None
+    bundle: Bundle,
+    *,
+    engine: str,
+    threads: int = 1,
+    weight_cache: WeightCache | None = None,
+    weight_cached: bool = True,
 ) -> Measurement | None:
-    """Return what was measured before in the same circumstances, here or where the bundle was packed; else None."""
-    circumstances = _circumstances(engine, threads, cached=weight_cache is not None)
+    """Return what `measure` found before in the same circumstances, here or where the bundle was packed; else None."""
+    circumstances = _circumstances(engine, threads, cached=weight_cached and weight_cache is not None)
     if weight_cache is not None:
         with suppress(OSError, ValueError, KeyError, TypeError):
             return _read(json.loads(_file(weight_cache, bundle, circumstances).read_bytes()))
