@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PHOTO := edge_sdk/data/photos/smear-1.jpg
 PYTHONS := 3.10 3.11 3.12 3.13
 
-.PHONY: help env demo test test-all check lint types layers docs clean
+.PHONY: help env demo test test-all check lint types layers docs plans clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,11 @@ test-all:  ## run the tests on every Python from 3.10 to 3.13 that is installed
 docs: $(VENV)/.run  ## write the references of commands and boards anew
 	$(BIN)/python -m edge_sdk.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m boards.reference > docs/reference/boards.md
+
+plans: $(VENV)/.run  ## write the page of plans anew, for smear and the bundles in build/bundles
+	@mkdir -p build
+	$(BIN)/python -m edge_sdk.memory.reference smear $(sort $(wildcard build/bundles/*m.litertlm)) > build/board-plans.md
+	mv build/board-plans.md docs/reference/board-plans.md
 
 clean:  ## remove what was made
 	rm -rf .venv .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
