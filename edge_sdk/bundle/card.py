@@ -75,7 +75,8 @@ class Crowding:
 class Card:
     """What this project adds to a bundle.
 
-    ``memory_bytes`` is what the bundle was measured to take at its most.
+    ``memory_bytes`` is what the bundle was measured to take at its most; ``not_for`` says what it must not be used
+    for, and ``model_card`` where more is told.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Card:
     no_film: str = ""
     no_frame: str = ""
     license: str = ""
+    not_for: str = ""
     model_card: str = ""
 
 
@@ -122,6 +124,7 @@ def read_card(data: bytes, name: str) -> Card:
         no_film=root.text("no_film", default=""),
         no_frame=root.text("no_frame", default=""),
         license=root.text("license", default=""),
+        not_for=root.text("not_for", default=""),
         model_card=root.text("model_card", default=""),
     )
     root.finish()

@@ -181,6 +181,8 @@ def _facts(opened: Bundle) -> dict[str, Any]:
         "max_num_tokens": metadata.max_num_tokens or None,
         "prompt_template": "Jinja" if metadata.jinja_template is not None else "words around each turn",
         "memory_bytes": opened.card.memory_bytes if opened.card else None,
+        "not_for": opened.card.not_for or None if opened.card else None,
+        "model_card": opened.card.model_card or None if opened.card else None,
         "labels": list(packed.labels) if (packed := opened.packed()) else [],
         "system": dict(opened.system),
         "sections": [
@@ -231,6 +233,8 @@ def _show(facts: dict[str, Any]) -> None:
         ("cache lengths", ", ".join(map(str, facts["cache_lengths"]))),
         ("labels", _few(facts["labels"])),
         ("memory", _size(facts["memory_bytes"]) if facts["memory_bytes"] else None),
+        ("not for", facts["not_for"]),
+        ("model card", facts["model_card"]),
         *facts["system"].items(),
     ]
     told = [(key, str(value)) for key, value in lines if value not in (None, "")]

@@ -38,6 +38,7 @@ FULL: dict[str, Any] = {
     "no_film": "No film.",
     "no_frame": "No frame.",
     "license": "Apache-2.0",
+    "not_for": "Not for diagnosis.",
     "model_card": "docs/card.md",
 }
 
@@ -77,6 +78,7 @@ def test_a_full_card_comes_back() -> None:
         no_film="No film.",
         no_frame="No frame.",
         license="Apache-2.0",
+        not_for="Not for diagnosis.",
         model_card="docs/card.md",
     )
 
