@@ -14,30 +14,50 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from data import CLASSES
-from question import LABELS, NO_FILM, THIRDS, Facts, Question, answer, ask, crowding
+from question import LABELS, LOOKING, NO_FILM, THIRDS, Facts, Question, answer, ask, crowding
 
 EXACT_UP_TO = 5
 TOLERANCE = 0.15
+_OTHERS = ("describe", "film", "help", "medical", "finer", "off")
 _SPOKEN_NUMBER = re.compile(r"\b(\d+|no)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One question about one picture, what was answered, what is true, and what ``count()`` saw."""
+    """One question, what was answered, what is true of the picture, and what ``count()`` saw in it.
+
+    ``facts`` and ``seen`` are None where no picture was shown.
+    """
 
     question: Question
     reply: str
-    facts: Facts
-    seen: Facts
+    facts: Facts | None
+    seen: Facts | None
 
 
 def questions_for(name: str) -> list[Question]:
-    """Give the questions to ask about a picture, in wordings kept out of training, the same on every run."""
+    """Give the questions that a picture answers, in wordings kept out of training, the same on every run."""
     rng = random.Random(name)
     subjects = [("count", (c,)) for c in CLASSES] + [("present", (c,)) for c in CLASSES]
     subjects += [("compare", pair) for pair in combinations(CLASSES, 2)]
     subjects += [("where", ("wbc",)), ("crowd", ())]
     return [ask(kind, rng, subject=subject, test=True, clean=True) for kind, subject in subjects]
+
+
+def other_questions_for(name: str) -> list[Question]:
+    """Give a question of each kind that a picture does not answer, or not in one word; see `questions_for`.
+
+    To describe it, whether it is a film, what the model can do, and what it must turn down: medical advice, finer
+    kinds of cells, other topics.
+    """
+    rng = random.Random(name)
+    return [ask(kind, rng, test=True, clean=True) for kind in _OTHERS]
+
+
+def question_without_frame(name: str) -> Question:
+    """Give a question about a frame, to be asked without one; see `questions_for`."""
+    rng = random.Random(name)
+    return ask(rng.choice(LOOKING), rng, test=True, clean=True)
 
 
 def spoken_number(reply: str) -> int | None:
@@ -61,29 +81,63 @@ def near(number: int, true: int) -> bool:
     return number == true if true <= EXACT_UP_TO else abs(number - true) <= TOLERANCE * true
 
 
-def judge(question: Question, reply: str, facts: Facts) -> bool:
-    """Tell whether an answer says what is true; how it is worded does not matter."""
-    if not facts.film:
-        return reply.strip() == NO_FILM
-    kind, subject = question.kind, question.subject
-    if kind == "count":
-        number = spoken_number(reply)
-        named = LABELS[subject[0]][0] in reply
-        return named and number is not None and near(number, facts.number(subject[0]))
-    if kind == "present":
-        return reply.startswith("Yes") if facts.number(subject[0]) else reply.startswith("No,")
-    if kind == "compare":
-        # "There are more A than B" and "as many A as B": what stands before the numbers.
-        return reply.split(":")[0] == answer(question, facts).split(":")[0]
-    if kind == "where":
-        said = {i for i, name in enumerate(THIRDS) if f"the {name}" in reply}
-        return said == set(facts.places[subject[0]])
-    if kind == "crowd":
-        return crowding(facts.cover) in reply
-    return reply.strip() == answer(question, facts)
+def judge(question: Question, reply: str, facts: Facts | None) -> bool:
+    """Tell whether an answer says what is true; how it is worded does not matter.
+
+    ``facts`` is None where no frame was shown. Where there is nothing to report, the answer must be the very one.
+    """
+    judge_kind = _JUDGES.get(question.kind)
+    if judge_kind is None or facts is None or not facts.film:
+        return reply.strip() == answer(question, facts)
+    return judge_kind(question, reply, facts)
 
 
-def blind(questions: Sequence[Question], facts: Sequence[Facts]) -> list[bool]:
+def _counts(question: Question, reply: str, facts: Facts) -> bool:
+    (subject,) = question.subject
+    number = spoken_number(reply)
+    return LABELS[subject][0] in reply and number is not None and near(number, facts.number(subject))
+
+
+def _tells_presence(question: Question, reply: str, facts: Facts) -> bool:
+    (subject,) = question.subject
+    return LABELS[subject][0] in reply and reply.startswith("Yes," if facts.number(subject) else "No,")
+
+
+def _compares(question: Question, reply: str, facts: Facts) -> bool:
+    # "There are more A than B" and "as many A as B": what stands before the numbers.
+    return reply.split(":")[0] == answer(question, facts).split(":")[0]
+
+
+def _tells_places(question: Question, reply: str, facts: Facts) -> bool:
+    (subject,) = question.subject
+    places = facts.places.get(subject)
+    if not places:
+        return reply.strip() == answer(question, facts)
+    said = {i for i, name in enumerate(THIRDS) if f"the {name}" in reply}
+    return LABELS[subject][0] in reply and said == set(places)
+
+
+def _tells_crowding(_: Question, reply: str, facts: Facts) -> bool:
+    return crowding(facts.cover) in reply
+
+
+def _describes(question: Question, reply: str, facts: Facts) -> bool:
+    parts = re.split(r": |, | and ", reply)
+    counts = [_counts(Question("count", (c,), ""), part, facts) for c, part in zip(CLASSES, parts[1:], strict=False)]
+    return len(parts) == 1 + len(CLASSES) and all(counts) and _tells_crowding(question, parts[0], facts)
+
+
+_JUDGES = {
+    "count": _counts,
+    "present": _tells_presence,
+    "compare": _compares,
+    "where": _tells_places,
+    "crowd": _tells_crowding,
+    "describe": _describes,
+}
+
+
+def blind(questions: Sequence[Question], facts: Sequence[Facts | None]) -> list[bool]:
     """Judge the commonest true answer to each question, given without looking.
 
     Parameters
@@ -124,15 +178,30 @@ def score_answers(records: Iterable[Record]) -> dict[str, object]:
     return {**kinds.get("count", {}), "kinds": kinds}
 
 
+def score_others(records: Iterable[Record]) -> dict[str, dict[str, float]]:
+    """Score answers to `other_questions_for` and `question_without_frame`, by kind.
+
+    Returns
+    -------
+    dict
+        By kind, and for questions without a frame under ``no frame``: ``right``, ``agree`` and ``asked``.
+    """
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.question.kind if record.facts else "no frame"].append(record)
+    return {name: _known(group) for name, group in groups.items()}
+
+
 def _shares(records: list[Record]) -> dict[str, float]:
-    right = [judge(r.question, r.reply, r.facts) for r in records]
-    agree = [judge(r.question, r.reply, r.seen) for r in records]
     guess = blind([r.question for r in records], [r.facts for r in records])
+    return {**_known(records), "blind": sum(guess) / len(guess)}
+
+
+def _known(records: list[Record]) -> dict[str, float]:
     asked = len(records)
     return {
-        "right": sum(right) / asked,
-        "agree": sum(agree) / asked,
-        "blind": sum(guess) / asked,
+        "right": sum(judge(r.question, r.reply, r.facts) for r in records) / asked,
+        "agree": sum(judge(r.question, r.reply, r.seen) for r in records) / asked,
         "asked": asked,
     }
 

@@ -15,11 +15,13 @@ Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 _THRESHOLDS = np.arange(0.16, 0.76, 0.02)
 _RADII = (0.3, 0.4, 0.5, 0.6, 0.75)
-# A lone lucky threshold does not carry over to other pictures: the mean over this many is what counts,
+# A lone lucky threshold does not carry over to other pictures: each is judged by the mean of this many around it.
 _WINDOW = 5
-# and of a range that is as good but for this many cells, the middle lies farthest from what goes wrong at either end.
+# Thresholds this few cells worse than the best are as good as it, and of those the middle is taken, farthest from where
+# it goes wrong on either side. Chosen by judgement, as is the window: a few cells more or less are chance.
 _CELLS_OF_CHANCE = 3
-# What one wrong cell of a class of one costs: about half of F1, all of counting, half of half the total.
+# What each wrong cell takes off F1 (a half at least), the counts (1) and half of the total (a half), over the number of
+# cells of its class: 2.
 _COST_OF_A_CELL = 2.0
 
 

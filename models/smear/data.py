@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk import Frame
+from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.preprocess import Preprocess
 
 CLASSES = ("wbc", "rbc", "platelet")
@@ -53,7 +54,16 @@ Boxes = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A photograph with its labelled cells."""
+    """A photograph, square and in RGB, with its labelled cells.
+
+    Attributes
+    ----------
+    name : str
+        The file's name.
+    pixels : (side, side, 3) uint8
+    boxes : (n, 5) float32
+        ``class, x0, y0, x1, y1`` as fractions.
+    """
 
     name: str
     pixels: Pixels
@@ -83,16 +93,37 @@ def read_boxes(path: Path) -> Boxes:
     -------
     (n, 5) float32
         ``class, x0, y0, x1, y1`` as fractions.
+
+    Raises
+    ------
+    EdgeError
+        A row is not that: other than five numbers, or none of the classes.
     """
-    rows = [[float(v) for v in line.split()] for line in path.read_text().splitlines() if line.strip()]
+    lines = path.read_text(errors="replace").splitlines()
+    rows = [_read_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     table = np.asarray(rows, np.float32).reshape(-1, 5)
     half = table[:, 3:5] / 2
     centre = table[:, 1:3]
     return np.concatenate([table[:, :1], centre - half, centre + half], axis=1).astype(np.float32)
 
 
+def _read_row(path: Path, number: int, line: str) -> list[float]:
+    try:
+        row = [float(value) for value in line.split()]
+    except ValueError:
+        row = []
+    if len(row) == 5 and np.isfinite(row).all() and row[0] in range(len(CLASSES)):
+        return row
+    raise EdgeError(
+        f"Line {number} of {path} is no label: {line.strip()[:60]!r}.",
+        why=f"A label is five numbers, class cx cy w h, and the class one of 0 to {len(CLASSES) - 1}: "
+        f"{', '.join(CLASSES)}.",
+        fix="Correct the line, or take the file away: pictures without labels are left out.",
+    )
+
+
 def read_pixels(path: Path, side_px: int) -> Pixels:
-    """Read a picture as RGB, stretched to a square of ``side_px`` just as a bundle's frames are."""
+    """Read a picture as RGB ``(side_px, side_px, 3)``, stretched just as a bundle's frames are."""
     pixels = np.empty((side_px, side_px, 3), np.uint8)
     Preprocess(side_px, side_px, dtype=np.uint8).apply(Frame.open(path), pixels)
     return pixels
@@ -109,14 +140,14 @@ def read_folder(folder: Path, side_px: int = _CACHE_SIDE_PX) -> list[Picture]:
 
 
 def split(pictures: list[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Part training pictures into those to learn from and the held-out tenth; copies of what is to judge are left out."""
+    """Part training pictures into those to learn from and the held-out tenth; copies of what judges are left out."""
     kept = [p for p in pictures if not is_held_out(p.name) and p.name not in _COPIES]
     return kept, [p for p in pictures if is_held_out(p.name)]
 
 
-def read_strangers(data: Path, part: str = "train", limit: int = 600) -> list[Pixels]:
-    """Read photographs of clothing: pictures that are certainly no blood film."""
-    paths = sorted((data / "clothing" / part).rglob("*.jpg"))
+def read_strangers(data: Path, limit: int = 600) -> list[Pixels]:
+    """Read photographs of clothing ``(288, 288, 3)``, RGB: pictures that are certainly no blood film."""
+    paths = sorted((data / "clothing" / "train").rglob("*.jpg"))
     step = max(1, len(paths) // limit)
     return [read_pixels(p, SIDE_PX) for p in paths[::step][:limit]]
 
@@ -128,17 +159,23 @@ def read_digits(data: Path, part: str = "train", limit: int = 600) -> NDArray[np
     return np.frombuffer(raw, np.uint8).reshape(-1, _MNIST_SIDE_PX, _MNIST_SIDE_PX)
 
 
-def read_other_films(data: Path) -> list[Picture]:
+def draw_digit(digits: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
+    """Draw one of the digits ``(n, 28, 28)`` as a picture ``(288, 288, 3)``, light on dark or dark on light."""
+    digit = cv2.resize(digits[int(rng.integers(len(digits)))], (SIDE_PX, SIDE_PX))
+    return np.repeat(digit[:, :, None], 3, axis=2) ^ np.uint8(rng.choice([0, 255]))
+
+
+def read_other_films(data: Path, side_px: int = _CACHE_SIDE_PX) -> list[Picture]:
     """Read blood films from another laboratory, by name; not every cell in them is labelled, so they come bare.
 
     Every second one, from the first, is learnt from; the rest shows how often a real film is refused.
     """
     paths = sorted((data / "rbc12" / "Dataset").glob("*.jpg"))
-    return [Picture(p.name, read_pixels(p, _CACHE_SIDE_PX), np.zeros((0, 5), np.float32)) for p in paths]
+    return [Picture(p.name, read_pixels(p, side_px), np.zeros((0, 5), np.float32)) for p in paths]
 
 
 def generate_stranger(rng: np.random.Generator) -> Pixels:
-    """Draw a picture that is no blood film: noise, a gradient, stripes, text or blocks."""
+    """Draw a picture ``(288, 288, 3)`` that is no blood film: noise, waves, one colour, stripes, or text or blocks."""
     low, high = rng.integers(0, 256, (2, 3))
     kind = rng.integers(6)
     if kind == 0:

@@ -4,9 +4,14 @@
 
 ``FOLDER`` holds ``images/`` and, for each picture, ``labels/NAME.txt`` of YOLO rows
 ``class cx cy w h`` (0 white cell, 1 red cell, 2 platelet; fractions of the picture). A picture
-without a label file is left out and counted. ``int8`` is what ``model.count()`` of the bundle
-finds, ``float`` what the float network finds with the same thresholds and radii, ``answers``
-what the bundle says when asked.
+without a label file is left out and counted.
+
+In the JSON ``int8`` is what ``model.count()`` of the bundle finds, and ``float`` what the float
+network that it was made from finds with the same thresholds and radii (null for a bundle that was
+not made from the one kept beside this file). ``f1_kept`` is the part of the float F1 that INT8
+keeps; ``f1_kept_own_rule`` compares with the float network at thresholds and radii of its own.
+``answers`` is what the bundle says about the cells when asked, ``other_answers`` what it says to
+the rest: descriptions, what it must turn down, questions without a frame.
 """
 
 from __future__ import annotations
@@ -15,18 +20,26 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from answer_score import Record, questions_for, score_answers
+from answer_score import (
+    Record,
+    other_questions_for,
+    question_without_frame,
+    questions_for,
+    score_answers,
+    score_others,
+)
 from data import CLASSES, SIDE_PX, Boxes, Pixels, read_boxes
 from eyes import open_eyes
 from metric import Counts, intervals, match, overall_f1, score
 from question import facts_of
 
 import edge_sdk
+from edge_sdk.bundle import find_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.centre import CentreRule, Centres, find_centres
 from edge_sdk.pipeline.count import Count
@@ -95,27 +108,49 @@ def resized(path: Path) -> Pixels:
     return out
 
 
-def float_tables(pictures: Sequence[Labelled], rule: CentreRule, folder: Path = _FLOAT) -> list[Counts]:
-    """Match what the float network finds in each picture."""
-    with open_eyes(folder / "encoder_float.tflite", folder / "cells_float.tflite") as eyes:
-        return [match(find_centres(*eyes.maps(resized(p.path)), rule), p.boxes) for p in _shown(pictures, "float")]
+def own_rule(bundle_sha256: str) -> CentreRule | None:
+    """Give the rule that suits the float network best; None where the bundle was not made from the one kept here."""
+    origin = json.loads((_FLOAT / "origin.json").read_text())
+    if origin["bundle_sha256"] != bundle_sha256:
+        return None
+    return CentreRule(tuple(origin["thresholds"]), tuple(origin["radii"]))
 
 
-def bundle_tables(
-    model: Any, pictures: Sequence[Labelled], *, answers: bool
-) -> tuple[list[Counts], dict[str, object] | None]:
-    """Match what ``count()`` finds in each picture, and judge what is said about it."""
-    tables, records = [], []
+def float_tables(pictures: Sequence[Labelled], rules: Sequence[CentreRule]) -> list[list[Counts]]:
+    """Match what the float network finds in each picture, by each of the rules."""
+    tables: list[list[Counts]] = [[] for _ in rules]
+    with open_eyes(_FLOAT / "encoder_float.tflite", _FLOAT / "cells_float.tflite") as eyes:
+        for picture in _shown(pictures, "float"):
+            maps = eyes.maps(resized(picture.path))
+            for rule, table in zip(rules, tables, strict=True):
+                table.append(match(find_centres(*maps, rule), picture.boxes))
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a bundle found in the pictures, and what it said about the cells and to the rest."""
+
+    tables: list[Counts] = field(default_factory=list)
+    answers: list[Record] = field(default_factory=list)
+    others: list[Record] = field(default_factory=list)
+
+
+def look(model: Any, pictures: Sequence[Labelled], *, answers: bool) -> Found:
+    """Have the bundle count the cells of each picture, and ask it about them."""
+    found = Found()
     for picture in _shown(pictures, "INT8 and answers" if answers else "INT8"):
-        frame = edge_sdk.Frame.open(picture.path)
-        found = centres_of(model.count(frame))
-        tables.append(match(found, picture.boxes))
+        frame, name = edge_sdk.Frame.open(picture.path), picture.path.name
+        cells = centres_of(model.count(frame))
+        found.tables.append(match(cells, picture.boxes))
         if answers:
-            facts, seen = facts_of(picture.boxes), facts_of(boxes_of(found))
-            for question in questions_for(picture.path.name):
-                reply = "".join(model.ask(question.text, frame))
-                records.append(Record(question, reply, facts, seen))
-    return tables, score_answers(records) if answers else None
+            facts = facts_of(picture.boxes), facts_of(boxes_of(cells))
+            for records, questions in ((found.answers, questions_for), (found.others, other_questions_for)):
+                asked = questions(name)
+                records.extend(Record(q, "".join(model.ask(q.text, frame)), *facts) for q in asked)
+            alone = question_without_frame(name)
+            found.others.append(Record(alone, "".join(model.ask(alone.text)), None, None))
+    return found
 
 
 def kept(full: Sequence[Counts], small: Sequence[Counts]) -> dict[str, float | None]:
@@ -133,18 +168,27 @@ def kept(full: Sequence[Counts], small: Sequence[Counts]) -> dict[str, float | N
 def evaluate(folder: Path, bundle: str, *, answers: bool = True) -> dict[str, object]:
     """Score a folder; see the command's own description."""
     pictures, unlabelled = read_labelled(folder)
-    with edge_sdk.load(bundle) as model:
+    path = find_bundle(bundle)
+    digest = sha256(path)
+    with edge_sdk.load(path) as model:
         classes = model.bundle.card.cells.classes
-        rule = CentreRule(tuple(c.threshold for c in classes), tuple(c.radius_share for c in classes))
-        full = float_tables(pictures, rule)
-        small, spoken = bundle_tables(model, pictures, answers=answers)
+        found = look(model, pictures, answers=answers)
+    rule, own = (
+        CentreRule(tuple(c.threshold for c in classes), tuple(c.radius_share for c in classes)),
+        own_rule(digest),
+    )
+    full, best = float_tables(pictures, (rule, own)) if own else (None, None)
+    small = found.tables
     return {
-        "float": score(full),
+        "float": score(full) if full else None,
         "int8": score(small),
-        "answers": spoken,
-        "f1_kept": kept(full, small),
-        "intervals": {"float": intervals(full), "int8": intervals(small)},
+        "answers": score_answers(found.answers) if answers else None,
+        "other_answers": score_others(found.others) if answers else None,
+        "f1_kept": kept(full, small) if full else None,
+        "f1_kept_own_rule": kept(best, small) if best else None,
+        "intervals": {"float": intervals(full) if full else None, "int8": intervals(small)},
         "pictures": {"scored": len(pictures), "without_labels": unlabelled},
+        "bundle_sha256": digest,
     }
 
 
@@ -159,13 +203,18 @@ def _shown(items: Sequence[Item], what: str) -> Iterator[Item]:
 def _table(result: dict[str, Any]) -> Iterable[str]:
     yield f"{'':16} {'precision':>9} {'recall':>7} {'F1':>7} {'count':>7} {'total':>7} {'exact':>7}"
     for kind in ("float", "int8"):
-        for name, figures in result[kind].items():
+        for name, figures in (result[kind] or {}).items():
             numbers = "  not in this folder" if figures is None else "".join(f"{v:8.3f}" for v in figures.values())
             yield f"{kind:6} {name:10}{numbers}"
-    yield "F1 kept by INT8: " + ", ".join(f"{k} {v:.4f}" for k, v in result["f1_kept"].items() if v is not None)
+    if result["float"] is None:
+        yield "The float network of this bundle is not here."
+    for key, what in (("f1_kept", "F1 kept by INT8"), ("f1_kept_own_rule", "at float's own rule")):
+        if result[key]:
+            yield f"{what}: " + ", ".join(f"{k} {v:.4f}" for k, v in result[key].items() if v is not None)
     if result["answers"]:
         spoken = {k: result["answers"].get(k) for k in ("right", "agree", "blind")}
         yield "spoken counts: " + ", ".join(f"{k} {v:.3f}" for k, v in spoken.items() if v is not None)
+        yield "other answers: " + ", ".join(f"{k} {v['right']:.3f}" for k, v in result["other_answers"].items())
 
 
 def main() -> int:
@@ -176,6 +225,8 @@ def main() -> int:
     parser.add_argument("--bundle", default="smear", help="a bundle's name or file")
     parser.add_argument("--no-answers", action="store_true", help="score the counts alone, which is quicker")
     args = parser.parse_args()
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
     try:
         result = evaluate(args.data, args.bundle, answers=not args.no_answers)
     except EdgeError as error:

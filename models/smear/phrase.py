@@ -1,4 +1,8 @@
-"""Tables of wordings. Every sixth wording of a table is kept for testing."""
+"""Tables of wordings.
+
+Every sixth wording of a table is kept for testing, but for those that ``question`` uses whole: names of cells
+(``NAMES``), and ``OFF``, ``OPENINGS``, ``PLACES`` and ``DEEDS``, beside which ``OFF_TEST`` is kept for testing.
+"""
 
 from __future__ import annotations
 

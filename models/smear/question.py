@@ -12,6 +12,7 @@ import phrase
 from data import CLASSES, Boxes
 
 KEPT_FOR_TESTS = 6
+# Boxes cover less than the first on 25.1 % of the training pictures, and the second or more on 26.7 %: outer quarters.
 SPARSE_BELOW = 0.65
 CROWDED_FROM = 0.75
 THIRDS = (
@@ -46,6 +47,17 @@ LOOKING = ("count", "present", "compare", "where", "crowd", "describe", "film")
 _FIXED = {"help": ABILITY, "medical": NO_DIAGNOSIS, "finer": NO_FINER, "off": OFF_TOPIC}
 _PAIRS = tuple(combinations(CLASSES, 2))
 _COVER_STEPS = 288
+_TABLES = {
+    "count": phrase.COUNT,
+    "present": phrase.PRESENT,
+    "compare": phrase.COMPARE,
+    "where": phrase.WHERE,
+    "crowd": phrase.CROWD,
+    "describe": phrase.DESCRIBE,
+    "help": phrase.HELP,
+    "medical": phrase.MEDICAL,
+    "film": phrase.FILM,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +202,13 @@ def ask(
         Without slips of the pen.
     """
     subject = subject or _subject(kind, rng)
-    tables = {
-        "count": phrase.COUNT,
-        "present": phrase.PRESENT,
-        "compare": phrase.COMPARE,
-        "where": phrase.WHERE,
-        "crowd": phrase.CROWD,
-        "describe": phrase.DESCRIBE,
-        "help": phrase.HELP,
-        "medical": phrase.MEDICAL,
-        "film": phrase.FILM,
-    }
     if kind == "off":
         text = _off_topic(rng, test=test)
     elif kind == "finer":
         names = wordings(phrase.FINER_NAMES, test=test)
         text = _about_things(rng, [_made_up_cell(rng) for _ in range(2)] if rng.random() < 0.3 else names, test=test)
     else:
-        text = rng.choice(wordings(tables[kind], test=test))
+        text = rng.choice(wordings(_TABLES[kind], test=test))
         if kind == "compare":
             a, b = (rng.choice(phrase.NAMES[s])[1] for s in subject)
             text = text.format(a=a, b=b)

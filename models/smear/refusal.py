@@ -1,9 +1,10 @@
-"""Show the bundle pictures that are no blood film, of kinds it never trained on, and count refusals.
+"""Show the bundle pictures that are no blood film, none of which it trained on, and count refusals.
 
     python models/smear/refusal.py --json OUT
 
-The photographs, the test parts of clothing and digits, and patterns drawn here; one question each.
-Real films from another laboratory are shown as well: they should not be refused.
+Photographs and patterns drawn here, of kinds that were in no training; clothing and digits, which are the test parts of
+sets that it trained on; one question each. Real films from another laboratory are shown as well: they should not be
+refused. JSON: the shares refused and the numbers shown, and the bundle's SHA-256.
 """
 
 from __future__ import annotations
@@ -22,19 +23,22 @@ from data import SIDE_PX, Pixels, default_data, read_digits, read_other_films, r
 from numpy.typing import NDArray
 
 import edge_sdk
+from edge_sdk.bundle import find_bundle, sha256
 
 _SEED = 11
 _EACH = 120
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-
+# Among the photographs lie a handwritten digit, which is no new kind, and drawings of outlines.
+_NO_PHOTO = ("mnist", "_mask", "_golden")
 
 Stranger = tuple[str, str, Pixels]
+Shares = dict[str, dict[str, float]]
 
 
 def strangers(data: Path) -> Iterator[Stranger]:
     """Give kind, name and RGB pixels ``(288, 288, 3)`` of each picture."""
-    photos = data.parent / "photos"
-    for path in sorted(p for p in photos.iterdir() if p.suffix.lower() in _PHOTO_SUFFIXES):
+    photos = sorted(p for p in (data.parent / "photos").iterdir() if p.suffix.lower() in _PHOTO_SUFFIXES)
+    for path in (p for p in photos if not any(part in p.name for part in _NO_PHOTO)):
         yield "photographs", path.name, read_pixels(path, SIDE_PX)
     paths = sorted((data / "clothing" / "test").rglob("*.jpg"))
     for path in paths[:: max(1, len(paths) // _EACH)][:_EACH]:
@@ -48,7 +52,7 @@ def strangers(data: Path) -> Iterator[Stranger]:
 
 
 def pattern(rng: np.random.Generator, kind: int) -> Pixels:
-    """Draw clouds, rings, a chessboard, salt and pepper, a moiré or crazy paving."""
+    """Draw clouds, rings, a chessboard, salt and pepper, a moiré or crazy paving: RGB ``(288, 288, 3)``."""
     y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(np.float32)
     middle = rng.uniform(0, SIDE_PX, 2)
     distance = np.hypot(x - middle[0], y - middle[1])
@@ -79,18 +83,18 @@ def _clouds(rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray((plane - plane.min()) / (plane.max() - plane.min()), np.float32)
 
 
-def share_refused(model: Any, pictures: Iterable[Stranger], *, show: bool) -> dict[str, float]:
-    """Ask one question about every picture and give the share refused, by kind and over all; show the wrong ones."""
+def share_refused(model: Any, pictures: Iterable[Stranger], *, refusal_is_right: bool) -> Shares:
+    """Ask one question about every picture, show wrong answers, and give the share refused by kind and over all."""
     refused: dict[str, list[bool]] = defaultdict(list)
     for number, (kind, name, pixels) in enumerate(pictures):
         frame = edge_sdk.Frame.of(np.ascontiguousarray(pixels[:, :, ::-1]))
         asked = questions_for(name)
         reply = "".join(model.ask(asked[number % len(asked)].text, frame))
         refused[kind].append(is_refused(reply))
-        if refused[kind][-1] != show:
+        if refused[kind][-1] != refusal_is_right:
             print(f"  {kind}, {name}: {reply}")
-    everything = [good for group in refused.values() for good in group]
-    return {**{kind: sum(good) / len(good) for kind, good in refused.items()}, "all": sum(everything) / len(everything)}
+    refused["all"] = [one for group in refused.values() for one in group]
+    return {kind: {"refused": sum(group) / len(group), "shown": len(group)} for kind, group in refused.items()}
 
 
 def main() -> None:
@@ -100,17 +104,20 @@ def main() -> None:
     parser.add_argument("--bundle", default="smear")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    films = [("films", p.name, cv2.resize(p.pixels, (SIDE_PX, SIDE_PX))) for p in read_other_films(args.data)[1::2]]
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+    films = [("films", picture.name, picture.pixels) for picture in read_other_films(args.data, SIDE_PX)[1::2]]
     with edge_sdk.load(args.bundle) as model:
         shares = {
-            "no_film": share_refused(model, strangers(args.data), show=True),
-            "film": share_refused(model, films, show=False),
+            "no_film": share_refused(model, strangers(args.data), refusal_is_right=True),
+            "film": share_refused(model, films, refusal_is_right=False),
         }
     for what, kinds in shares.items():
-        for kind, share in kinds.items():
-            print(f"{what:8} {kind:12} {share:.3f} refused")
+        for kind, got in kinds.items():
+            print(f"{what:8} {kind:12} {got['refused']:.3f} of {got['shown']} refused")
     if args.json:
-        args.json.write_text(json.dumps(shares, indent=1) + "\n")
+        result = {**shares, "bundle_sha256": sha256(find_bundle(args.bundle))}
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from augment import collect_patches, degrade, paste_platelets, recolour, view
 from data import (
     SIDE_PX,
     Picture,
+    draw_digit,
     generate_stranger,
     is_held_out,
     read_boxes,
     read_folder,
     split,
 )
+
+from edge_sdk.errors import EdgeError
 
 
 def film(seed: int = 0, name: str = "a.jpg") -> Picture:
@@ -41,6 +44,35 @@ def test_an_empty_label_file_is_a_picture_without_cells(tmp_path: Path) -> None:
     assert read_boxes(path).shape == (0, 5)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1 0.5 0.5 0.2",
+        "1 0.5 0.5 0.2 0.2 0.9",
+        "3 0.5 0.5 0.2 0.2",
+        "-1 0.5 0.5 0.2 0.2",
+        "1.5 0.5 0.5 0.2 0.2",
+        "wbc 0.5 0.5 0.2 0.2",
+        "1 0.5 nan 0.2 0.2",
+        "1 0.5 inf 0.2 0.2",
+        "1,0.5,0.5,0.2,0.2",
+    ],
+)
+def test_a_row_that_is_no_label_is_refused_with_file_and_line(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(f"1 0.5 0.25 0.2 0.1\n\n{row}\n")
+    with pytest.raises(EdgeError, match=r"Line 3 of .*a\.txt is no label") as error:
+        read_boxes(path)
+    assert "class cx cy w h" in error.value.why
+
+
+def test_rows_that_are_ragged_together_are_refused_though_their_numbers_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("1 0.5 0.5 0.2 0.2 0.1\n" * 5)
+    with pytest.raises(EdgeError, match="Line 1"):
+        read_boxes(path)
+
+
 def test_pictures_without_a_label_file_are_left_out(tmp_path: Path) -> None:
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()
@@ -60,6 +92,20 @@ def test_a_tenth_is_held_out_by_name_alone() -> None:
     kept, held = split(pictures)
     assert {p.name for p in held} == {n for n in names[:60] if is_held_out(n)}
     assert len(kept) + len(held) == 60
+
+
+def test_copies_of_pictures_that_judge_are_not_learnt_from() -> None:
+    names = ["870110a5-9200-514b-a4a4-8946c207fc20.jpg", "2ff502cb-d976-5bfd-a50a-1274740d30a8.jpg", "0.jpg"]
+    pictures = [Picture(n, np.zeros((1, 1, 3), np.uint8), np.zeros((0, 5), np.float32)) for n in names]
+    assert [p.name for group in split(pictures) for p in group] == ["0.jpg"]
+
+
+def test_a_digit_is_light_on_dark_or_dark_on_light() -> None:
+    digits = np.zeros((1, 28, 28), np.uint8)
+    digits[0, 10:18, 10:18] = 255
+    drawn = [draw_digit(digits, np.random.default_rng(seed)) for seed in range(12)]
+    assert all(p.shape == (SIDE_PX, SIDE_PX, 3) for p in drawn)
+    assert {(int(p[0, 0, 0]), int(p[144, 144, 0])) for p in drawn} == {(0, 255), (255, 0)}
 
 
 def test_boxes_follow_the_pixels_through_windows_turns_and_mosaics() -> None:

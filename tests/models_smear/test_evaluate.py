@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from data import CLASSES
 
-from edge_sdk.bundle import find_bundle
+from edge_sdk.bundle import find_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.count import Cell, Count
 
@@ -71,17 +71,13 @@ def test_what_int8_keeps_is_a_ratio_of_f1_per_class_and_over_all_cells() -> None
 def test_the_command_writes_the_scores_of_the_shipped_bundle(
     tmp_path: Path, material: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        find_bundle("smear")
-    except EdgeError:
-        pytest.skip("the smear bundle is not there")
     source = material / "data" / "smear" / "val"
     folder = folder_of(tmp_path, [], {})
     for path in sorted((source / "images").iterdir())[:4]:
         (folder / "images" / path.name).symlink_to(path)
         (folder / "labels" / f"{path.stem}.txt").symlink_to(source / "labels" / f"{path.stem}.txt")
     cv2.imwrite(str(folder / "images" / "unlabelled.png"), np.full((9, 9, 3), 200, np.uint8))
-    out = tmp_path / "out.json"
+    out = tmp_path / "new folder" / "out.json"
     monkeypatch.setattr(sys, "argv", ["evaluate.py", "--data", str(folder), "--json", str(out)])
     assert evaluate.main() == 0
     result = json.loads(out.read_text())
@@ -92,7 +88,34 @@ def test_the_command_writes_the_scores_of_the_shipped_bundle(
         assert set(result[kind]["rbc"]) == FIGURES
         assert result[kind]["rbc"]["f1"] > 0.8
     assert 0 <= result["answers"]["agree"] <= 1
-    assert "spoken counts" in capsys.readouterr().out
+    others = result["other_answers"]
+    assert {kind: got["asked"] for kind, got in others.items()} == dict.fromkeys(
+        ("describe", "film", "help", "medical", "finer", "off", "no frame"), 4
+    )
+    assert others["film"]["right"] == others["no frame"]["right"] == 1
+    assert result["f1_kept_own_rule"]["rbc"] > 0.9
+    assert result["bundle_sha256"] == sha256(find_bundle("smear"))
+    shown = capsys.readouterr().out
+    assert "spoken counts" in shown
+    assert "other answers" in shown
+
+
+def test_a_bundle_made_from_other_float_networks_is_not_compared_with_those_kept_here(
+    tmp_path: Path, material: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluate, "_FLOAT", tmp_path)
+    (tmp_path / "origin.json").write_text(json.dumps({"bundle_sha256": "0", "thresholds": [], "radii": []}))
+    source = sorted((material / "data" / "smear" / "val" / "images").iterdir())[0]
+    folder = folder_of(tmp_path, [], {f"{source.stem}.txt": "1 0.5 0.5 0.2 0.2"})
+    (folder / "images" / source.name).symlink_to(source)
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--data", str(folder), "--no-answers", "--json", str(out)])
+    assert evaluate.main() == 0
+    result = json.loads(out.read_text())
+    assert result["float"] is result["f1_kept"] is result["f1_kept_own_rule"] is None
+    assert result["answers"] is result["other_answers"] is None
+    assert result["int8"]["rbc"]["recall"] >= 0
+    assert "not here" in capsys.readouterr().out
 
 
 def test_the_command_tells_of_a_wrong_folder_and_fails(

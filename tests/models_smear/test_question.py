@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import phrase
 import pytest
-
-question = pytest.importorskip("question")
-phrase = pytest.importorskip("phrase")
+import question
 
 FACTS = question.Facts((2, 14, 0), {"wbc": (0, 4), "platelet": ()}, 0.8)
 
@@ -82,7 +81,24 @@ def test_the_same_seed_asks_the_same_questions():
     assert first == second
 
 
-@pytest.mark.parametrize("table", ["COUNT", "PRESENT", "COMPARE", "WHERE", "CROWD"])
+# Those of which every sixth is kept for tests.
+PARTED = [
+    "COUNT",
+    "PRESENT",
+    "COMPARE",
+    "WHERE",
+    "CROWD",
+    "DESCRIBE",
+    "FILM",
+    "HELP",
+    "MEDICAL",
+    "FINER_NAMES",
+    "THINGS",
+]
+WHOLE = ["OFF", "OFF_TEST", "OPENINGS", "PLACES", "DEEDS"]
+
+
+@pytest.mark.parametrize("table", PARTED)
 def test_there_are_thirty_wordings_and_those_for_tests_are_never_trained_on(table: str):
     wordings = getattr(phrase, table)
     train, test = (question.wordings(wordings, test=part) for part in (False, True))
@@ -92,21 +108,19 @@ def test_there_are_thirty_wordings_and_those_for_tests_are_never_trained_on(tabl
     assert set(train) | set(test) == set(wordings)
 
 
-def test_no_wording_stands_in_a_table_twice():
-    for name in (
-        "COUNT",
-        "PRESENT",
-        "COMPARE",
-        "WHERE",
-        "CROWD",
-        "DESCRIBE",
-        "HELP",
-        "MEDICAL",
-        "OFF",
-        "THINGS",
-    ):
-        table = getattr(phrase, name)
-        assert len(set(table)) == len(table), name
+@pytest.mark.parametrize("name", PARTED + WHOLE)
+def test_no_wording_stands_in_a_table_twice(name: str):
+    table = getattr(phrase, name)
+    assert len(set(table)) == len(table)
+
+
+def test_every_table_of_wordings_is_checked_here():
+    tables = {name for name, value in vars(phrase).items() if name.isupper() and isinstance(value, tuple)}
+    assert tables == {*PARTED, *WHOLE}
+
+
+def test_other_topics_for_tests_are_never_trained_on():
+    assert not set(phrase.OFF) & set(phrase.OFF_TEST)
 
 
 def test_every_kind_can_be_asked_in_every_part_without_a_gap_left_open():

@@ -6,10 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("sentencepiece")
-tokenizer = pytest.importorskip("tokenizer")
-question = pytest.importorskip("question")
+import question
+import tokenizer
 
 
 @pytest.fixture(scope="module")
