@@ -12,12 +12,22 @@ from numpy.typing import NDArray
 _KEPT_PART = 0.3
 _PLATELET = 2
 _RBC = 1
+# Where a picture holds too few red cells to tell: about the median side of their boxes in training (0.20), a fraction.
+_RBC_SIDE = 0.19
 _GREY = np.full((3, 3), 1 / 3, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A platelet as the light it lets through, relative to the film around it."""
+    """A platelet as the light it lets through, relative to the film around it.
+
+    Attributes
+    ----------
+    ratio : (h, w, 3) float32
+        1 where it is as light as the film; at the scale of pictures of 288 pixels a side.
+    rbc_side : float
+        Side of the red cells around it, as a fraction of the picture.
+    """
 
     ratio: NDArray[np.float32]
     rbc_side: float
@@ -29,7 +39,7 @@ def collect_patches(pictures: list[Picture]) -> list[Patch]:
     for picture in pictures:
         side = picture.pixels.shape[0]
         red = picture.boxes[picture.boxes[:, 0] == _RBC]
-        red_side = float(np.median(red[:, 3:5] - red[:, 1:3])) if len(red) else 0.19
+        red_side = float(np.median(red[:, 3:5] - red[:, 1:3])) if len(red) else _RBC_SIDE
         for row in picture.boxes[picture.boxes[:, 0] == _PLATELET]:
             rim = 0.35 * (row[3:5] - row[1:3])
             x0, y0 = np.maximum((row[1:3] - rim) * side, 0).astype(int)
@@ -133,7 +143,7 @@ def _mosaic(
 def paste_platelets(pixels: Pixels, boxes: Boxes, patches: list[Patch], rng: np.random.Generator) -> Boxes:
     """Multiply platelets into free film, in place, and return the boxes with theirs added."""
     red = boxes[boxes[:, 0] == _RBC]
-    red_side = float(np.median(red[:, 3:5] - red[:, 1:3])) if len(red) > 2 else 0.19
+    red_side = float(np.median(red[:, 3:5] - red[:, 1:3])) if len(red) > 2 else _RBC_SIDE
     for _ in range(int(rng.integers(1, 5))):
         patch = patches[int(rng.integers(len(patches)))]
         zoom = red_side / patch.rbc_side * float(np.exp(rng.uniform(-0.25, 0.25)))

@@ -268,7 +268,7 @@ class Decoder(nn.Module):
 
     def forward(self, embeddings: Tensor, keep: Tensor | None = None) -> Tensor:
         """Give logits after every one of ``(n, t, width)`` embeddings, or after those that ``keep (n, t)`` marks."""
-        turn = rotary(torch.arange(embeddings.shape[1]), self.shape.head_width)
+        turn = rotary(torch.arange(embeddings.shape[1], device=embeddings.device), self.shape.head_width)
         x = embeddings
         for layer in self.layers:
             x = layer(x, turn)

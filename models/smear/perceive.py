@@ -18,6 +18,7 @@ from augment import degrade, recolour, view
 from data import (
     SIDE_PX,
     Pixels,
+    draw_digit,
     generate_stranger,
     read_digits,
     read_folder,
@@ -60,13 +61,10 @@ def make_perception(vision: Vision, rule: CentreRule) -> Perception:
 def fit(perception: Perception, encode: Encode, data: Path) -> None:
     """Fit the cover and the judge of films."""
     rng = np.random.default_rng(_SEED)
-    kept, held_out = split(read_folder(data / "smear" / "train"))
-    grids, truth = [], []
-    for picture in held_out:
-        small = cv2.resize(picture.pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-        grids.append(_grid(encode, small))
-        truth.append(covered(picture.boxes))
-    _fit_cover(perception, grids, truth)
+    kept = split(read_folder(data / "smear" / "train"))[0]
+    held_out = split(read_folder(data / "smear" / "train", SIDE_PX))[1]
+    grids = [_grid(encode, picture.pixels) for picture in held_out]
+    _fit_cover(perception, grids, [covered(picture.boxes) for picture in held_out])
     pooled, film = [pool(g) for g in grids], [1.0] * len(grids)
     clothing, digits = read_strangers(data), read_digits(data)
     others = read_other_films(data)[::2]
@@ -89,8 +87,7 @@ def _grid(encode: Encode, pixels: Pixels) -> Tensor:
 def _stranger(rng: np.random.Generator, clothing: list[Pixels], digits: NDArray[np.uint8]) -> Pixels:
     kind = rng.random()
     if kind < 0.2:
-        digit = cv2.resize(digits[int(rng.integers(len(digits)))], (SIDE_PX, SIDE_PX))
-        return np.repeat(digit[:, :, None], 3, axis=2) ^ np.uint8(rng.choice([0, 255]))
+        return draw_digit(digits, rng)
     if kind < 0.45:
         return generate_stranger(rng)
     pixels = clothing[int(rng.integers(len(clothing)))]

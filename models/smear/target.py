@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from augment import collect_patches, degrade, paste_platelets, recolour, view
-from data import SIDE_PX, Boxes, Pixels, generate_stranger, read_digits, read_folder, read_strangers, split
+from data import Boxes, Pixels, draw_digit, generate_stranger, read_digits, read_folder, read_strangers, split
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
+from vision import CENTRES, GRID
 
-MAP = 72
-GRID = 36
 _SPREAD = 0.14
 _LEAST_SPREAD_CELLS = 0.8
 _STRANGERS = 0.08
@@ -32,19 +30,19 @@ def draw_targets(boxes: Boxes, slivers: Boxes) -> Sample:
         ``size (2, 72, 72)`` and ``sized (72, 72)``: box sides and where they are asked for;
         ``judged (72, 72)``: 0 where slivers lie; ``cover (36, 36)``: 1 inside any box.
     """
-    heat = np.zeros((3, MAP, MAP), np.float32)
-    size = np.full((2, MAP, MAP), 0.5, np.float32)
-    sized = np.zeros((MAP, MAP), np.float32)
-    judged = np.ones((MAP, MAP), np.float32)
+    heat = np.zeros((3, CENTRES, CENTRES), np.float32)
+    size = np.full((2, CENTRES, CENTRES), 0.5, np.float32)
+    sized = np.zeros((CENTRES, CENTRES), np.float32)
+    judged = np.ones((CENTRES, CENTRES), np.float32)
     cover = np.zeros((GRID, GRID), np.float32)
     for _, *corners in slivers:
-        x0, y0, x1, y1 = (np.array(corners) * MAP + [0, 0, 1, 1]).astype(int)
+        x0, y0, x1, y1 = (np.array(corners) * CENTRES + [0, 0, 1, 1]).astype(int)
         judged[y0:y1, x0:x1] = 0
-    steps = np.arange(MAP, dtype=np.float32)
+    steps = np.arange(CENTRES, dtype=np.float32)
     for row in boxes[np.argsort(boxes[:, 0] == 0)[::-1]]:
         kind, side = int(row[0]), np.maximum(row[3:5] - row[1:3], 1e-3)
-        column, line = ((row[1:3] + row[3:5]) / 2 * MAP).clip(0, MAP - 1).astype(int)
-        spread = np.maximum(side * MAP * _SPREAD, _LEAST_SPREAD_CELLS)
+        column, line = ((row[1:3] + row[3:5]) / 2 * CENTRES).clip(0, CENTRES - 1).astype(int)
+        spread = np.maximum(side * CENTRES * _SPREAD, _LEAST_SPREAD_CELLS)
         across = np.exp(-0.5 * ((steps - column) / spread[0]) ** 2)
         down = np.exp(-0.5 * ((steps - line) / spread[1]) ** 2)
         np.maximum(heat[kind], down[:, None] * across[None], out=heat[kind])
@@ -95,6 +93,5 @@ class Views(Dataset[Sample]):
             pixels = self.clothing[int(rng.integers(len(self.clothing)))]
             return np.ascontiguousarray(pixels[:, :: int(rng.choice([1, -1]))])
         if kind < 0.65:
-            digit = cv2.resize(self.digits[int(rng.integers(len(self.digits)))], (SIDE_PX, SIDE_PX))
-            return np.repeat(digit[:, :, None], 3, axis=2) ^ np.uint8(rng.choice([0, 255]))
+            return draw_digit(self.digits, rng)
         return generate_stranger(rng)

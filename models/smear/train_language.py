@@ -19,6 +19,7 @@ import question as q
 import torch
 import torch.nn.functional as F  # noqa: N812
 from language import MOST, VISUAL_TOKENS, Decoder, Mapper, Scene, Shape
+from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 from tokenizer import ANSWER, ASK, FRAME, STOP, VOCABULARY, load_tokenizer, train_tokenizer
 from torch import Tensor, nn
@@ -49,9 +50,20 @@ _SILENT = -100
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A made-up frame: what the mapping network would read, and what is true of it."""
+    """A made-up frame: what the mapping network would read, and what is true of it.
 
-    thirds: np.ndarray
+    Attributes
+    ----------
+    thirds : (3, 9) float32
+        Cells of each class (WBC, RBC, platelet) in each third of the field, row by row.
+    cover : float
+        Part of the field that cells cover.
+    film : float
+        How sure it is that the picture is a blood film, 0 to 1.
+    facts : Facts
+    """
+
+    thirds: NDArray[np.float32]
     cover: float
     film: float
     facts: q.Facts
@@ -124,11 +136,26 @@ def talk(
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Conversations of one length: tokens, targets, and their frames."""
+    """Conversations of one length, and their frames.
+
+    Attributes
+    ----------
+    ids : (n, length) int64
+        Tokens; -1 where a frame's tokens stand, 0 behind the end.
+    targets : (n, length) int64
+        The token that should follow each; -100 where the model is not speaking.
+    scene : Scene
+        The frames of all conversations, in order.
+    """
 
     ids: Tensor
     targets: Tensor
     scene: Scene
+
+    def to(self, device: str) -> Batch:
+        """Give the same on a device."""
+        scene = Scene(self.scene.thirds.to(device), self.scene.cover.to(device), self.scene.film.to(device))
+        return Batch(self.ids.to(device), self.targets.to(device), scene)
 
 
 def batches(pieces: SentencePieceProcessor, seed: int) -> Iterator[Batch]:
@@ -193,15 +220,15 @@ def make_tokenizer(path: Path) -> SentencePieceProcessor:
     return load_tokenizer(path)
 
 
-def train(pieces: SentencePieceProcessor, steps: int, path: Path) -> Speaker:
+def train(pieces: SentencePieceProcessor, steps: int, path: Path, device: str) -> None:
     """Train for ``steps`` batches, saving now and then."""
     torch.manual_seed(SEED)
-    speaker = Speaker()
+    speaker = Speaker().to(device)
     tools = torch.optim.AdamW(speaker.parameters(), RATE, (0.9, 0.98), weight_decay=0.02)
     plan = torch.optim.lr_scheduler.OneCycleLR(tools, RATE, steps, pct_start=max(0.05, 2 / steps), final_div_factor=50)
     stream, began, smooth = batches(pieces, SEED), time.monotonic(), 0.0
     for step in range(1, steps + 1):
-        loss = speaker(next(stream))
+        loss = speaker(next(stream).to(device))
         tools.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(speaker.parameters(), 1.0)
@@ -215,7 +242,6 @@ def train(pieces: SentencePieceProcessor, steps: int, path: Path) -> Speaker:
             part = path.with_suffix(".part")
             torch.save({"speaker": speaker.state_dict(), "step": step}, part)
             part.replace(path)
-    return speaker
 
 
 def main() -> None:
@@ -224,9 +250,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "build" / "smear")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="where PyTorch computes: cpu, cuda, mps ...")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    train(make_tokenizer(args.out / "tokenizer.model"), args.steps, args.out / "language.pt")
+    train(make_tokenizer(args.out / "tokenizer.model"), args.steps, args.out / "language.pt", args.device)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from vision import Vision
 
 from edge_sdk.pipeline.centre import CentreRule, find_centres
 
+_ROOT = Path(__file__).resolve().parents[2]
 BATCH = 16
 _CLASS_WEIGHT = (1.0, 1.5, 1.5)
 _SIZE_WEIGHT, _DENSITY_WEIGHT, _COVER_WEIGHT, _FILM_WEIGHT = 1.0, 0.05, 0.2, 0.2
@@ -49,7 +50,7 @@ def centre_loss(logits: Tensor, heat: Tensor, judged: Tensor) -> Tensor:
     hit = (1 - found) ** 2 * torch.log(found) * peak
     miss = (1 - heat) ** 4 * found**2 * torch.log(1 - found) * (1 - peak)
     total = -((hit + miss) * judged[:, None]).sum((0, 2, 3))
-    weight = torch.tensor(_CLASS_WEIGHT)
+    weight = torch.tensor(_CLASS_WEIGHT, device=total.device)
     return (weight * total / peak.sum((0, 2, 3)).clamp(min=4)).sum()
 
 
@@ -101,10 +102,11 @@ def average(model: nn.Module, mean: nn.Module, step: int, decay: float = 0.998) 
 def held_out_scores(model: Vision, pictures: list[Picture]) -> str:
     """Sum up F1 and counting accuracy of each class in a line, at fixed thresholds."""
     tables = []
+    device = next(model.parameters()).device
     for start in range(0, len(pictures), 8):
         group = pictures[start : start + 8]
         pixels = torch.from_numpy(np.stack([p.pixels for p in group])).permute(0, 3, 1, 2).float() / 255
-        maps = torch.sigmoid(model(pixels)[0]).permute(0, 2, 3, 1).contiguous().numpy()
+        maps = torch.sigmoid(model(pixels.to(device))[0]).permute(0, 2, 3, 1).contiguous().cpu().numpy()
         for picture, out in zip(group, maps, strict=True):
             tables.append(match(find_centres(out[..., :3], out[..., 3:], _CHECK_RULE), picture.boxes))
     parts = []
@@ -130,16 +132,16 @@ class _From(Sampler[int]):
 class Training:
     """Weights, their average and the optimizer, and where they are kept."""
 
-    def __init__(self, out: Path, rate: float, *, resume: bool) -> None:
-        self.out, self.rate, self.step, self.done = out, rate, 0, 0.0
-        self.model = Vision().to(memory_format=torch.channels_last)
+    def __init__(self, out: Path, rate: float, device: str, *, resume: bool) -> None:
+        self.out, self.rate, self.device, self.step, self.done = out, rate, device, 0, 0.0
+        self.model = Vision().to(device, memory_format=torch.channels_last)
         self.mean = deepcopy(self.model).eval()
         weights = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=rate)
         if resume:
-            state = torch.load(out, weights_only=True)
+            state = torch.load(out, map_location=device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.mean.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -150,9 +152,9 @@ class Training:
         self.step, self.done = self.step + 1, done
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * pace(done)
-        parts = losses(self.model, batch)
+        parts = losses(self.model, {name: values.to(self.device) for name, values in batch.items()})
         self.optimizer.zero_grad()
-        sum(parts, torch.zeros(())).backward()
+        sum(parts, torch.zeros((), device=self.device)).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         average(self.model, self.mean, self.step)
@@ -191,7 +193,7 @@ def train(options: argparse.Namespace) -> None:
     limit_s = options.minutes * 60 if options.minutes else None
     views = Views(options.data, _ENDLESS if limit_s else steps * BATCH, options.seed)
     held_out = split(read_folder(options.data / "smear" / "train", SIDE_PX))[1]
-    training = Training(options.out, options.rate, resume=options.resume)
+    training = Training(options.out, options.rate, options.device, resume=options.resume)
     order = _From(training.step * BATCH, len(views))
     loader = DataLoader(
         views, BATCH, sampler=order, num_workers=1, prefetch_factor=6, worker_init_fn=_start_worker, drop_last=True
@@ -218,12 +220,13 @@ def train(options: argparse.Namespace) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--out", type=Path, default=Path("build/smear/vision.pt"))
+    parser.add_argument("--out", type=Path, default=_ROOT / "build" / "smear" / "vision.pt")
     parser.add_argument("--epochs", type=int, default=95)
     parser.add_argument("--minutes", type=float, help="end after this long instead, a resumed run too")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="where PyTorch computes: cpu, cuda, mps ...")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     return parser.parse_args()
 

@@ -128,9 +128,3 @@ def load_vision(checkpoint: str | Path) -> Vision:
     model = Vision()
     model.load_state_dict(state["average"])
     return model.eval()
-
-
-def load_encoder(checkpoint: str | Path) -> Encoder:
-    """Load the encoder of a checkpoint, frozen: ``(n, 3, 288, 288)`` in 0..1 to ``(n, 64, 36, 36)``."""
-    encoder = load_vision(checkpoint).encoder
-    return encoder.requires_grad_(requires_grad=False)

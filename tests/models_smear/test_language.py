@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("litert_torch")
-language = pytest.importorskip("language")
-centre = pytest.importorskip("edge_sdk.pipeline.centre")
+from edge_sdk.pipeline import centre
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install -e .[train]")
+pytest.importorskip("litert_torch", reason="the decoder needs litert-torch: pip install -e .[train]")
+
+import language  # noqa: E402
 
 
 def test_steps_over_a_cache_give_what_the_whole_sequence_gives():
@@ -49,7 +51,7 @@ def test_peak_pooling_counts_what_taking_peaks_in_turn_counts(radius: float):
     gaps = []
     for _ in range(20):
         places = [tuple(p) for p in rng.integers(2, 70, (8, 2)).tolist()]
-        scores = torch.stack([blobs(places[:3]), blobs(places), torch.zeros(72, 72)])[None]
+        scores = torch.stack([blobs(places[:3]), blobs(places), blobs(places[4:])])[None]
         sides = torch.full((1, 1, 72, 72), 2 * radius)
         pooled = perception._peaks(scores, sides).sum((0, 2, 3))
         rule = centre.CentreRule((0.35,) * 3, (0.5,) * 3)
