@@ -128,17 +128,17 @@ def _find_cpus(files: Files) -> list[tuple[str, frozenset[str], CpuClock]]:
 
 
 def _cpu_now(files: Files, folder: str, told: frozenset[str], known: CpuClock) -> CpuClock:
-    asked, measured, limit = (
-        _hertz(files, f"{folder}/{name}") if name in told else None for name in (_ASKED, _MEASURED, _LIMIT)
-    )
+    asked, limit = (_hertz(files, f"{folder}/{name}") if name in told else None for name in (_ASKED, _LIMIT))
+    # 0 of a core that is off or was idle all the while.
+    measured = _hertz(files, f"{folder}/{_MEASURED}", least=0) or None if _MEASURED in told else None
     if asked and measured and measured < _HELD_BACK_SHARE * asked:
         # The kernel may have lowered it between the two: then the hardware is not held back.
         asked = min(asked, _hertz(files, f"{folder}/{_ASKED}") or asked)
     return CpuClock(known.name, known.cpus, known.driver, known.lowest_hz, known.highest_hz, limit, asked, measured)
 
 
-def _hertz(files: Files, path: str) -> int | None:
-    kilohertz = files.number(path, least=1)
+def _hertz(files: Files, path: str, *, least: int = 1) -> int | None:
+    kilohertz = files.number(path, least=least)
     return None if kilohertz is None else kilohertz * 1000
 
 

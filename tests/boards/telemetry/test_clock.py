@@ -52,6 +52,11 @@ def test_a_processor_that_tells_averages_is_not_called_held_back(tree: Grow) -> 
     assert (reading.cpu_clocks[0].measured_hz, reading.throttled) == (600_000_000, None)
 
 
+def test_a_core_that_is_off_has_no_clock_to_measure(tree: Grow) -> None:
+    reading = Telemetry(tree(policy(0, "0", cpuinfo_cur="0"))).read()
+    assert (reading.cpu_clocks[0].measured_hz, reading.throttled, reading.unreadable) == (None, None, ())
+
+
 def test_clocks_that_take_long_to_measure_are_measured_in_turn(tree: Grow) -> None:
     files: dict[str, str] = {}
     for cpu in (0, 4, 8):
