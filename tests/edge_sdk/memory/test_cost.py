@@ -1,0 +1,122 @@
+"""Plans for real bundles: what the planner asks of headers, weight cache and boards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boards import Profile, find_profile, profiles
+from edge_sdk.bundle import open_bundle
+from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.memory import engine_threads, plan_for
+from edge_sdk.memory.cost import BundleCosts
+from edge_sdk.memory.family import open_family
+from edge_sdk.runtime import WeightCache, open_model
+
+
+def test_the_shipped_bundle_is_planned_with_all_its_parts() -> None:
+    found = plan_for("smear", budget="512MB", threads=1)
+    assert {section.mode for section in found.sections} == {"resident"}
+    assert found.sections[0].name == "tokenizer"
+    assert found.peak_private_bytes < found.needed_bytes < 200_000_000
+    assert found.section("tf_lite_pixel_encoder").footprint.private_bytes > 1_000_000
+
+
+def test_no_engine_and_no_weight_is_touched_for_a_plan() -> None:
+    code = (
+        "from edge_sdk import plan; plan('smear', budget='512MB');"
+        "maps = open('/proc/self/maps').read(); print('libLiteRt' in maps, '_pywrap' in maps)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_weights_that_are_packed_already_need_not_be_packed_again(material: Path, tmp_path: Path) -> None:
+    path = material / "models/mobilenet_v2_1.0_224_quant.tflite"
+    cache = WeightCache(tmp_path)
+    cold = plan_for(path, budget="512MB", threads=1, engine="litert", weight_cache=cache)
+    assert cold.to_pack == ("tflite",)
+    open_model(path, engine="litert", threads=1, weight_cache=cache).close()
+    warm = plan_for(path, budget="512MB", threads=1, engine="litert", weight_cache=cache)
+    assert warm.to_pack == ()
+    assert warm.moments[0].private_bytes < cold.moments[0].private_bytes
+
+
+def test_a_changed_file_is_not_taken_for_the_one_that_was_packed(material: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes((material / "models/mobilenet_v2_1.0_224_quant.tflite").read_bytes())
+    cache = WeightCache(tmp_path / "cache")
+    open_model(path, engine="litert", threads=1, weight_cache=cache).close()
+    path.write_bytes(path.read_bytes() + bytes(16))
+    assert plan_for(path, budget="512MB", threads=1, engine="litert", weight_cache=cache).to_pack == ("tflite",)
+
+
+def test_the_older_engine_is_planned_without_a_weight_cache() -> None:
+    found = plan_for("smear", budget="1GB", engine="interpreter", task="count", threads=1)
+    assert (found.engine, found.weight_cache, found.to_pack) == ("interpreter", False, ())
+
+
+def test_a_32_bit_board_gets_the_older_engine() -> None:
+    small = Profile(
+        id="small", name="Small", soc="x", architecture="armv7l", ram_options_bytes=(1 << 30,), accelerators=()
+    )
+    assert plan_for("smear", board=small, task="count").engine == "interpreter"
+    with open_family("smear") as members, pytest.raises(EdgeError, match="litert is not there"):
+        BundleCosts(members, 1, None, small).engines("litert")
+
+
+def test_a_board_that_does_not_run_the_sdk_says_why() -> None:
+    board = next(item for item in profiles().values() if item.unsupported)
+    with pytest.raises(EdgeError, match="does not run this SDK") as caught:
+        plan_for("smear", board=board)
+    assert caught.value.why == board.unsupported
+
+
+def test_threads_are_the_boards_big_cores_and_four_at_most() -> None:
+    assert engine_threads(find_profile("rock-5b")) == 4
+    assert engine_threads(find_profile("jetson-agx-orin")) == 4
+    assert engine_threads(find_profile("rpi-zero-2w")) == 4
+    one = Profile(id="one", name="One", soc="x", architecture="aarch64")
+    assert 1 <= engine_threads(one) <= 4
+    assert 1 <= engine_threads() <= 4
+
+
+def test_two_cache_lengths_give_room_to_come_down(material: Path) -> None:
+    path = material / "bundles/tiny-text-two-caches.litertlm"
+    whole = plan_for(path, budget="512MB", threads=1)
+    assert not whole.steps[1:]
+    shorter = plan_for(path, budget=whole.needed_bytes - 1, threads=1)
+    assert shorter.cache_length is not None
+    assert whole.cache_length is not None
+    assert shorter.cache_length < whole.cache_length
+    assert shorter.needed_bytes < whole.needed_bytes
+
+
+def test_a_smaller_variant_beside_it_is_taken_where_the_plain_one_does_not_fit(material: Path, tmp_path: Path) -> None:
+    for source, name in (("tiny-vision", "film"), ("tiny-text", "film@text")):
+        (tmp_path / f"{name}.litertlm").symlink_to(material / f"bundles/{source}.litertlm")
+    plain = plan_for(tmp_path / "film.litertlm", budget="512MB", task="text", threads=1)
+    text = plan_for(tmp_path / "film@text.litertlm", budget="512MB", task="text", threads=1)
+    assert (plain.variant, text.variant) == ("", "text")
+    assert text.needed_bytes < plain.needed_bytes
+    found = plan_for(tmp_path / "film.litertlm", budget=text.needed_bytes, task="text", threads=1)
+    assert found.bundle == "film@text"
+    assert found.steps[-1].name == "smaller variant"
+
+
+def test_a_refusal_names_a_budget_that_is_then_enough() -> None:
+    with pytest.raises(OverBudget) as caught:
+        plan_for("smear", budget="20MB", threads=1, task="ask")
+    least = (caught.value.fix or "").split("--budget ")[1].split(")")[0]
+    assert plan_for("smear", budget=least, threads=1, task="ask").needed_bytes <= int(least.removesuffix("MB")) * 10**6
+
+
+def test_a_bundles_template_and_tokenizer_are_counted(material: Path) -> None:
+    plain = plan_for(material / "bundles/tiny-text.litertlm", budget="512MB", threads=1).sections[0]
+    jinja = plan_for("smear", budget="512MB", threads=1).sections[0]
+    with open_bundle(material / "bundles/tiny-text.litertlm") as bundle:
+        assert bundle.metadata.jinja_template is None
+    assert jinja.footprint.private_bytes - plain.footprint.private_bytes > 10_000_000
