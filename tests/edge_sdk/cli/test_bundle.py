@@ -124,3 +124,24 @@ def test_a_bar_runs_along_on_a_terminal_while_a_long_file_is_hashed(
     result = run("info", material / "bundles/tiny-text.litertlm", "--json")
     assert "Hashing" in result.stderr
     assert json.loads(result.stdout)["format"] == "LiteRT-LM 1.7.0"
+
+
+def test_info_says_what_a_bundle_is_not_for_and_where_more_is_told(tmp_path: Path) -> None:
+    builder = pytest.importorskip("litert_lm_builder").litertlm_builder
+    card = {"format": 1, "name": "a", "task": "answer", "input": {"width": 1, "height": 1}}
+    told = {"not_for": "Not for diagnosis.", "model_card": "docs/a.md"}
+    for name, value in (("older", card), ("newer", card | told)):
+        (tmp_path / "card.json").write_text(json.dumps(value))
+        out = builder.LitertLmFileBuilder()
+        out.add_system_metadata(builder.Metadata("name", name, builder.DType.STRING))
+        label = builder.Metadata("name", "edge_sdk", builder.DType.STRING)
+        out.add_generic_binary_data(str(tmp_path / "card.json"), additional_metadata=[label])
+        with (tmp_path / f"{name}.litertlm").open("wb") as file:
+            out.build(file)
+    shown = run("info", tmp_path / "newer.litertlm").stdout
+    lines = dict(line.split("  ", 1) for line in shown.splitlines() if "  " in line)
+    assert lines["not for"].strip() == "Not for diagnosis."
+    assert lines["model card"].strip() == "docs/a.md"
+    facts = json.loads(run("info", tmp_path / "newer.litertlm", "--json").stdout)
+    assert {key: facts[key] for key in told} == told
+    assert "not for" not in run("info", tmp_path / "older.litertlm").stdout
