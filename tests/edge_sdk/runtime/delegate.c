@@ -73,7 +73,16 @@ struct Delegate {
   void *builder;
 };
 
+static bool alive;
+
 static void crash(void) { *(volatile int *)0 = 1; }
+
+static void *init(Context *context, const char *parameters, size_t size) { return &alive; }
+
+/* The graph must end before the delegate that works for it. */
+static void end(Context *context, void *made) {
+  if (!alive) crash();
+}
 
 static int run(Context *context, Node *node) {
 #ifdef CRASH_IN_INVOKE
@@ -125,7 +134,7 @@ static int prepare(Context *context, Delegate *delegate) {
     if (context->GetNodeAndRegistration(context, plan->data[i], &node, &found)) return ERROR;
     if (CLAIM(found->builtin_code)) taken->data[taken->size++] = plan->data[i];
   }
-  Registration own = {.invoke = run, .builtin_code = DELEGATE, .custom_name = "Test", .version = 1};
+  Registration own = {.init = init, .free = end, .invoke = run, .builtin_code = DELEGATE, .custom_name = "Test", .version = 1};
   int status = context->ReplaceNodeSubsetsWithDelegateKernels(context, own, taken, delegate);
   free(taken);
   return status;
@@ -146,6 +155,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
 #endif
   Delegate *made = calloc(1, sizeof *made);
   made->Prepare = prepare;
+  alive = true;
   return made;
 }
 
@@ -153,5 +163,6 @@ void tflite_plugin_destroy_delegate(Delegate *delegate) {
 #ifdef CRASH_IN_DESTROY
   crash();
 #endif
+  alive = false;
   free(delegate);
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
 import subprocess
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +97,16 @@ def test_a_delegate_that_is_right_is_used(head: Path, build: Build, cache: Weigh
     assert found.taken
     assert found.operators == 1
     assert "took 1 of 9 operators" in found.reason
+
+
+def test_a_model_that_is_forgotten_ends_before_its_delegate(head: Path, build: Build, cache: WeightCache) -> None:
+    """The delegate of the test crashes where it is not so."""
+    run = open_model(head, delegate=str(build(RESHAPE)), threads=1, weight_cache=cache).bind()
+    run()
+    model = weakref.ref(run._model)
+    del run
+    gc.collect()
+    assert model() is None
 
 
 def test_the_encoder_of_a_bundle_is_run_where_it_lies(build: Build, cache: WeightCache) -> None:
