@@ -39,7 +39,8 @@ class CgroupMemory:
     File pages in use, such as weights that are read at every step, are among the reclaimable: count them as needed.
     None without a limit."""
     unreadable: tuple[str, ...] = ()
-    """Files that could not be read, with the reason: with any here, a missing limit proves nothing."""
+    """Files that could not be read, with the reason: with any here, a missing limit proves nothing. A `Reading` names
+    them among its own."""
 
 
 @dataclass(frozen=True, slots=True)
