@@ -23,7 +23,7 @@ from typing import Any
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ModelError
-from edge_sdk.memory.footprint import Footprint, cache_bytes, used_graphs
+from edge_sdk.memory.footprint import BASE, Footprint, cache_bytes, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache
 from edge_sdk.runtime.worker import worker_command
@@ -192,9 +192,8 @@ def _circumstances(engine: str, threads: int, *, cached: bool) -> str:
         with suppress(importlib.metadata.PackageNotFoundError):
             version = f"{package} {importlib.metadata.version(package)}"
             break
-    return (
-        f"{engine}, {version}, {platform.machine()}, {threads} threads, {'cache file' if cached else 'no cache file'}"
-    )
+    weights = ", cache file" if cached and engine == "litert" else ""
+    return f"{engine}, {version}, {platform.machine()}, {threads} threads{weights}"
 
 
 def _file(weight_cache: WeightCache, bundle: Bundle, circumstances: str) -> Path:
@@ -222,7 +221,9 @@ def _read(data: dict[str, Any]) -> Measurement:
     """Make a measurement of its JSON; anything that is not as it was written is an error."""
     if data["format"] != _FORMAT:
         raise ValueError(f"Format {data['format']} is not known.")
-    private, file = map(int, data["base"])
+    # The process that measures has no pipeline in it, and looks at no frames.
+    least = BASE[data["circumstances"].partition(",")[0]]
+    private, file = max(int(data["base"][0]), least.private_bytes), max(int(data["base"][1]), least.file_bytes)
     sections = {
         name: Measured(
             int(item["load_private"]),
