@@ -71,17 +71,19 @@ def open_family(bundle: str | os.PathLike[str]) -> Iterator[tuple[Member, ...]]:
         There is no such bundle, or all of it is damaged.
     """
     with ExitStack() as stack:
-        members, damaged = [], None
+        members: list[Member] = []
+        damaged: list[BundleError] = []
         for path in variant_files(bundle):
             name, _, variant = path.stem.partition("@")
             try:
                 opened = stack.enter_context(open_bundle(path))
                 members.append(Member(outline_of(opened, name, variant), opened))
             except BundleError as error:
-                logger.warning("%s is passed over: %s", path, error.what)
-                damaged = error
-        if damaged is not None and not members:
-            raise damaged
+                damaged.append(error)
+        if not members:
+            raise damaged[0]
+        for passed in damaged:
+            logger.warning("A variant is passed over: %s", passed.what)
         yield tuple(sorted(members, key=_rank))
 
 
