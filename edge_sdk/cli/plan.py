@@ -6,9 +6,11 @@ import json
 
 import click
 
+from edge_sdk.bundle import find_bundle
 from edge_sdk.cli.option import engine_options
+from edge_sdk.memory.flash import measure_read_rate
 from edge_sdk.memory.outline import TASKS
-from edge_sdk.memory.planner import READ_RATE_BYTES_PER_S, plan_for
+from edge_sdk.memory.planner import plan_for
 from edge_sdk.units import parse_bytes
 
 __all__ = ["plan"]
@@ -23,10 +25,8 @@ __all__ = ["plan"]
 @click.option("--stream", is_flag=True, help="Read weights that do not fit from flash, for every token anew.")
 @click.option(
     "--read-rate",
-    metavar="AMOUNT",
-    default=f"{READ_RATE_BYTES_PER_S // 1_000_000}MB",
-    show_default=True,
-    help="What that flash delivers in a second.",
+    metavar="AMOUNT|measure",
+    help="What that flash delivers in a second; else 20MB is assumed. measure reads 16 MiB to find out.",
 )
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
@@ -37,7 +37,7 @@ def plan(
     ram: str | None,
     task: str,
     stream: bool,
-    read_rate: str,
+    read_rate: str | None,
     engine: str,
     threads: int | None,
     as_json: bool,
@@ -53,7 +53,7 @@ def plan(
       edge plan smear
       edge plan smear --budget 64MB
       edge plan gemma-3n --board rpi-4b --ram 4GiB --json
-      edge plan gemma-3n --budget 1.5GB --stream --read-rate 90MB
+      edge plan gemma-3n --budget 1.5GB --stream --read-rate measure
     """
     found = plan_for(
         bundle,
@@ -64,6 +64,13 @@ def plan(
         threads=threads,
         stream=stream,
         task=task,
-        read_rate_bytes_per_s=parse_bytes(read_rate),
+        read_rate_bytes_per_s=_rate(read_rate, bundle),
     )
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else str(found))
+
+
+def _rate(said: str | None, bundle: str) -> int | None:
+    """Read what was said of the flash, or measure it on the bundle itself."""
+    if said == "measure":
+        return measure_read_rate(find_bundle(bundle))
+    return None if said is None else parse_bytes(said)

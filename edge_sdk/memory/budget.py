@@ -104,12 +104,20 @@ def budget_of(
         The board's RAM is not known, so nothing can be planned for it.
     """
     if said is not None:
-        where = f" for {board.name}" if board else ""
-        return Budget(parse_bytes(said), f"as asked{where}", board=board.name if board else "")
+        return _asked(parse_bytes(said), board, root)
     if board is not None:
         return board_budget(board, ram_bytes)
     found = detect(root)
     return machine_budget(read_memory(root), read_cgroup(root), _own_bytes(Path(root)), found.profile)
+
+
+def _asked(size_bytes: int, board: Profile | None, root: str | Path) -> Budget:
+    """Take what was said; where it is more than there is, say so."""
+    if board is not None:
+        return Budget(size_bytes, f"as asked for {board.name}", board=board.name)
+    there = (read_memory(root).available_bytes or size_bytes) + _own_bytes(Path(root))
+    doubt = f", although only {format_bytes(there)} are free" if size_bytes > there else ""
+    return Budget(size_bytes, f"as asked{doubt}")
 
 
 def board_budget(board: Profile, ram_bytes: int | None = None) -> Budget:

@@ -11,6 +11,7 @@ from edge_sdk.memory.budget import Budget, budget_of
 from edge_sdk.memory.choice import Tried, choose, least, steps_to
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
+from edge_sdk.memory.flash import READ_RATE_BYTES_PER_S
 from edge_sdk.memory.ladder import Costs, beyond_bytes
 from edge_sdk.memory.outline import TASKS, Outline
 from edge_sdk.memory.plan import Plan
@@ -18,12 +19,8 @@ from edge_sdk.memory.refusal import amount, refuse
 from edge_sdk.runtime import ENGINES, WeightCache
 from edge_sdk.units import format_bytes
 
-__all__ = ["READ_RATE_BYTES_PER_S", "engine_threads", "plan_for", "plan_of"]
+__all__ = ["engine_threads", "plan_for", "plan_of"]
 
-# What a card on a board's slot gives when it is read in order, where nobody says better: the High Speed bus that
-# every slot has carries 25 MB/s, a fifth less arrives. Source: SD Physical Layer Simplified Specification, bus speed
-# modes; USB disks and NVMe give 10 to 100 times that.
-READ_RATE_BYTES_PER_S = 20_000_000
 _THREADS_MAX = 4  # past four threads a step of a small decoder gains nothing on the boards' shared memory bus
 _LITTLE = ("Cortex-A7", "Cortex-A35", "Cortex-A53", "Cortex-A55")
 
@@ -38,7 +35,7 @@ def plan_for(
     threads: int | None = None,
     stream: bool = False,
     task: str = "all",
-    read_rate_bytes_per_s: int = READ_RATE_BYTES_PER_S,
+    read_rate_bytes_per_s: int | None = None,
     weight_cache: WeightCache | None = None,
 ) -> Plan:
     """Say how a bundle will run within a budget, before any of its weights is read.
@@ -62,8 +59,8 @@ def plan_for(
         Read weights from flash again and again rather than refuse.
     task : {'all', 'ask', 'count', 'text'}
         What must work. With ``all``, what does not fit may be left out in the end.
-    read_rate_bytes_per_s : int
-        What the flash delivers; 20 MB/s is assumed.
+    read_rate_bytes_per_s : int, optional
+        What the flash delivers (`edge_sdk.memory.flash.measure_read_rate` tells); by default 20 MB/s is assumed.
     weight_cache : WeightCache, optional
         Where packed weights are kept between runs.
 
@@ -109,7 +106,7 @@ def plan_of(
     threads: int = 1,
     stream: bool = False,
     task: str = "all",
-    read_rate_bytes_per_s: int = READ_RATE_BYTES_PER_S,
+    read_rate_bytes_per_s: int | None = None,
     boards: Sequence[Profile] | None = None,
 ) -> Plan:
     """Plan from outlines and costs alone; the same ones give the same plan on any machine.
@@ -130,13 +127,15 @@ def plan_of(
     def attempt(task: str, *, stream: bool) -> tuple[Tried | None, tuple[Tried, ...]]:
         return choose(made, task, engines, costs, budget.total_bytes, stream=stream)
 
+    delivered = read_rate_bytes_per_s or READ_RATE_BYTES_PER_S
     chosen, tried = attempt(task, stream=stream)
     if chosen is None:
-        others = _alternatives(attempt, costs, task, stream=stream, rate=read_rate_bytes_per_s)
+        others = _alternatives(attempt, costs, task, stream=stream, rate=delivered)
         known = tuple(profiles().values()) if boards is None else boards
         raise refuse(made[0].name, budget, least(tried), others, known)
     rung = chosen.rung
-    rate = _tokens_per_s(chosen, costs, read_rate_bytes_per_s)
+    rate = _tokens_per_s(chosen, costs, delivered)
+    speed = _speed(rate, delivered, assumed=read_rate_bytes_per_s is None)
     return Plan(
         name=rung.outline.name,
         variant=rung.outline.variant,
@@ -150,7 +149,7 @@ def plan_of(
         threads=threads,
         weight_cache=rung.weight_cache,
         moments=chosen.moments,
-        steps=steps_to(chosen, tried, stream=stream, speed=_speed(rate, read_rate_bytes_per_s)),
+        steps=steps_to(chosen, tried, stream=stream, speed=speed),
         tokens_per_s=rate,
         measured=costs.measured(rung),
     )
@@ -186,11 +185,11 @@ def _tokens_per_s(tried: Tried, costs: Costs, rate_bytes_per_s: int) -> float | 
     return rate_bytes_per_s / beyond if beyond > 0 else None
 
 
-def _speed(tokens_per_s: float | None, rate_bytes_per_s: int) -> str:
+def _speed(tokens_per_s: float | None, rate_bytes_per_s: int, *, assumed: bool) -> str:
     """Tell the speed of streaming, and what it was worked out from."""
     if tokens_per_s is None:
         return "All weights have room, so the flash is read once."
-    flash = f"a flash that delivers {format_bytes(rate_bytes_per_s)}/s"
+    flash = f"a flash that delivers {format_bytes(rate_bytes_per_s)}/s{', which is assumed' if assumed else ''}"
     return f"{tokens_per_s:.2g} tokens/s at the best, from {flash}."
 
 

@@ -30,6 +30,14 @@ def test_what_the_user_says_is_the_budget() -> None:
     assert budget_of(64 * MIB).total_bytes == 64 * MIB
 
 
+def test_a_budget_beyond_what_is_free_is_taken_and_doubted(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 437248 kB\nMemAvailable: 100000 kB\n")
+    assert budget_of("512MB", root=tmp_path).reason == "as asked, although only 102 MB are free"
+    assert budget_of("90MB", root=tmp_path).reason == "as asked"
+    assert budget_of("512MB", root=tmp_path, board=ZERO).reason == "as asked for Raspberry Pi Zero 2 W"
+
+
 def test_nonsense_is_no_budget() -> None:
     with pytest.raises(EdgeError, match="no amount of memory"):
         budget_of("lots")

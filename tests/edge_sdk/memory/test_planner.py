@@ -155,7 +155,14 @@ def test_the_speed_of_streaming_is_told_beforehand() -> None:
     assert found.tokens_per_s == pytest.approx(20 / 40)
     decode = found.moments[-1]
     assert decode.private_bytes + decode.file_bytes - (30 - 5) * MB == found.budget.total_bytes
-    assert "0.5 tokens/s at the best, from a flash that delivers 20 MB/s" in str(found)
+    assert "0.5 tokens/s at the best, from a flash that delivers 20 MB/s, which is assumed." in str(found)
+
+
+def test_the_speed_of_streaming_follows_from_the_flash() -> None:
+    budget = Budget(int((SHORT - 40) * MB), "as asked")
+    found = plan_of([BOTH], budget, Made(), stream=True, task="ask", read_rate_bytes_per_s=80 * MB)
+    assert found.tokens_per_s == pytest.approx(80 / 40)
+    assert "delivers 80 MB/s." in str(found)
 
 
 def test_streaming_takes_the_variant_that_reads_least() -> None:
