@@ -8,7 +8,7 @@ planned from headers alone, then measured (`edge_sdk.memory.measure`) and planne
 own: two frames, a count, an embedding, a question about a frame, and a question that fills the longest cache, as far
 as the bundle does these. From outside that process and its children are looked at every 3 ms.
 `--base` prints what a process takes before any section: the constants of edge_sdk/memory/footprint.py.
-JSON: a list of `{"bundle", "engine", "plan_ms", "headers", "measured", "seen", "error"}`; the three in between are
+JSON: a list of `{"bundle", "engine", "plan_cpu_ms", "headers", "measured", "seen", "error"}`; the three in between are
 `{"private_bytes", "total_bytes"}`, errors are shares of what was seen.
 """
 
@@ -40,9 +40,9 @@ def compare(path: Path, engine: str, folder: Path) -> dict[str, Any]:
     cache = WeightCache(folder / "weights")
     use_apart(path, engine, cache.folder)  # packs the weights
     settings = {"budget": "64GB", "engine": engine, "threads": 1, "weight_cache": cache}
-    begin = time.perf_counter()
+    begin = time.process_time()
     headers = plan_for(path, **settings)
-    plan_ms = (time.perf_counter() - begin) * 1000
+    plan_ms = (time.process_time() - begin) * 1000
     with open_bundle(path) as bundle:
         measure(bundle, engine=engine, threads=1, weight_cache=cache)
     measured = plan_for(path, **settings)
@@ -54,7 +54,7 @@ def compare(path: Path, engine: str, folder: Path) -> dict[str, Any]:
     assert measured.measured
     assert not headers.measured
     errors = {name: {kind: round(plan[kind] / seen[kind] - 1, 3) for kind in seen} for name, plan in plans.items()}
-    return {"bundle": path.stem, "engine": engine, "plan_ms": round(plan_ms, 1), **plans, "seen": seen, "error": errors}
+    return {"bundle": path.stem, "engine": engine, "plan_cpu_ms": round(plan_ms, 1), **plans, "seen": seen, "error": errors}
 
 
 def use_apart(path: Path, engine: str, cache: Path) -> dict[str, int]:

@@ -1,0 +1,128 @@
+"""Measuring what sections take, in a process of its own, and what is remembered of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_sdk.bundle import Bundle, find_bundle, open_bundle
+from edge_sdk.errors import ModelError
+from edge_sdk.memory import measurement
+from edge_sdk.memory.footprint import BASE, predict
+from edge_sdk.memory.measurement import Measurement, measure, remembered
+from edge_sdk.runtime import WeightCache
+
+
+@pytest.fixture(scope="module")
+def smear() -> Iterator[Bundle]:
+    with open_bundle(find_bundle("smear")) as bundle:
+        yield bundle
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> WeightCache:
+    return WeightCache(tmp_path_factory.mktemp("kept") / "weights")
+
+
+@pytest.fixture(scope="module", params=["litert", "interpreter"])
+def found(request: pytest.FixtureRequest, smear: Bundle, cache: WeightCache) -> Measurement:
+    return measure(smear, engine=request.param, weight_cache=cache)
+
+
+def engine_of(found: Measurement) -> str:
+    return found.circumstances.partition(",")[0]
+
+
+def test_headers_never_tell_too_little_and_at_most_a_quarter_too_much(found: Measurement, smear: Bundle) -> None:
+    engine = engine_of(found)
+    told, seen = BASE[engine], found.base
+    for name in found.sections:
+        told = told + predict(smear, name, engine=engine)
+        one = found.footprint(smear, name)
+        assert one is not None
+        assert predict(smear, name, engine=engine).private_bytes >= one.private_bytes, name
+        seen = seen + one
+    assert seen.peak_bytes <= told.peak_bytes <= 1.25 * seen.peak_bytes
+
+
+def test_what_a_section_took_goes_back_when_it_is_closed(found: Measurement, smear: Bundle) -> None:
+    for name, section in found.sections.items():
+        assert section.left_private_bytes < 1_500_000, name
+    total = sum(section.private_bytes for section in found.sections.values())
+    assert sum(section.left_private_bytes for section in found.sections.values()) < total / 4 + 1_000_000
+
+
+def test_a_measurement_is_remembered_for_its_own_circumstances_alone(
+    found: Measurement, smear: Bundle, cache: WeightCache
+) -> None:
+    engine = engine_of(found)
+    assert remembered(smear, engine=engine, weight_cache=cache) == found
+    assert remembered(smear, engine=engine, weight_cache=cache, threads=2) is None
+    without_file = remembered(smear, engine=engine, weight_cache=cache, weight_cached=False)
+    # Only one of the engines has cache files that it could do without.
+    assert without_file == (None if engine == "litert" else found)
+
+
+def test_a_bundle_is_known_again_where_it_was_moved_and_not_where_it_was_changed(
+    found: Measurement, smear: Bundle, cache: WeightCache, tmp_path: Path
+) -> None:
+    copy = tmp_path / "moved.litertlm"
+    shutil.copyfile(smear.path, copy)
+    with open_bundle(copy) as bundle:
+        assert remembered(bundle, engine=engine_of(found), weight_cache=cache) == found
+    with copy.open("ab") as stream:
+        stream.write(b"\0")
+    with open_bundle(copy) as bundle:
+        assert remembered(bundle, engine=engine_of(found), weight_cache=cache) is None
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"format": 99}', "null", '{"format": 1, "circumstances": "x"}'])
+def test_a_damaged_memory_is_as_good_as_none(
+    found: Measurement, smear: Bundle, cache: WeightCache, tmp_path: Path, damage: str
+) -> None:
+    other = WeightCache(tmp_path / "weights")
+    shutil.copytree(cache.folder.parent / "measured", tmp_path / "measured")
+    for file in (tmp_path / "measured").iterdir():
+        file.write_text(damage)
+    assert remembered(smear, engine=engine_of(found), weight_cache=other) is None
+
+
+def test_a_bundle_may_carry_what_was_measured_of_it(found: Measurement) -> None:
+    carried: Any = SimpleNamespace(generic=lambda name: json.dumps([found.as_json()]).encode())
+    threads = {"engine": engine_of(found), "threads": 1}
+    # What it carries was measured with a cache file in the one engine that has them, so it counts where there is one.
+    assert remembered(carried, **threads) == (None if engine_of(found) == "litert" else found)
+
+
+def test_a_section_that_was_not_measured_has_no_footprint(found: Measurement, smear: Bundle) -> None:
+    assert found.footprint(smear, "tf_lite_audio") is None
+
+
+def test_a_model_that_the_engine_does_not_take_cannot_be_measured(material: Path, cache: WeightCache) -> None:
+    with (
+        open_bundle(material / "models/keras_lstm_mnist_ptq.tflite") as bundle,
+        pytest.raises(ModelError, match="none of its sections"),
+    ):
+        measure(bundle, engine="litert", weight_cache=cache)
+
+
+def test_a_process_that_was_stopped_is_told_from_one_that_failed(
+    smear: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(code: str) -> Any:
+        return lambda *_: [sys.executable, "-c", code]
+
+    monkeypatch.setattr(measurement, "worker_command", command("import os; os.kill(os.getpid(), 9)"))
+    with pytest.raises(ModelError, match="SIGKILL"):
+        measure(smear, engine="litert")
+    monkeypatch.setattr(measurement, "worker_command", command("raise SystemExit('no such thing')"))
+    with pytest.raises(ModelError) as error:
+        measure(smear, engine="litert")
+    assert error.value.why == "no such thing"
