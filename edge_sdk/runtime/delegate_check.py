@@ -48,23 +48,15 @@ def open_delegated(
 
     Parameters
     ----------
-    delegate : Delegate
-        Which one.
     region, description : Region, TfliteModel
         The model: where it is, and what it says of itself.
-    threads : int
-        How many threads the engine works with.
     folder : pathlib.Path, optional
         Where findings are kept: the weight cache's.
     idle : bool
         Open it even if the delegate takes none of its operators.
     """
     library = delegate.find()
-    parts, why = (region, region), ""
-    try:
-        parts, why = delegate.program(region), delegate.unfit(description)
-    except EdgeError as error:
-        why = error.what
+    parts, why = _parts(delegate, region, description)
     identity = _identity(delegate, [library, *(part.path for part in parts)], region)
     finding = recall(folder, identity)
     if finding is None:
@@ -80,6 +72,14 @@ def open_delegated(
         finding = replace(finding, outcome="refused", reason=reason, fix=delegate.install)
         _note(folder, identity, finding)
         return None, finding
+
+
+def _parts(delegate: Delegate, region: Region, description: TfliteModel) -> tuple[tuple[Region, Region], str]:
+    """Return what the delegate and the CPU would run, and why the delegate cannot."""
+    try:
+        return delegate.program(region), delegate.unfit(description)
+    except EdgeError as error:
+        return (region, region), error.what
 
 
 def _note(folder: Path | None, identity: dict[str, Any], finding: DelegateFinding) -> None:
