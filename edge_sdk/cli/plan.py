@@ -6,8 +6,8 @@ import json
 
 import click
 
-from edge_sdk.bundle import find_bundle
 from edge_sdk.cli.option import engine_options
+from edge_sdk.memory.family import variant_files
 from edge_sdk.memory.flash import measure_read_rate
 from edge_sdk.memory.outline import TASKS
 from edge_sdk.memory.planner import plan_for
@@ -72,5 +72,5 @@ def plan(
 def _rate(said: str | None, bundle: str) -> int | None:
     """Read what was said of the flash, or measure it on the bundle itself."""
     if said == "measure":
-        return measure_read_rate(find_bundle(bundle))
+        return measure_read_rate(variant_files(bundle)[0])
     return None if said is None else parse_bytes(said)

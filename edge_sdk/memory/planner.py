@@ -116,13 +116,7 @@ def plan_of(
     OverBudget
         Nothing fits.
     """
-    made = [outline for outline in outlines if outline.for_task(task)]
-    if not made:
-        raise EdgeError(
-            f"{outlines[0].name} cannot do what the task {task!r} wants.",
-            why=f"It has: {', '.join(outlines[0].sections)}.",
-            fix="Take another bundle, or another task.",
-        )
+    made = _made_for(task, outlines)
 
     def attempt(task: str, *, stream: bool) -> tuple[Tried | None, tuple[Tried, ...]]:
         return choose(made, task, engines, costs, budget.total_bytes, stream=stream)
@@ -153,6 +147,18 @@ def plan_of(
         tokens_per_s=rate,
         measured=costs.measured(rung),
     )
+
+
+def _made_for(task: str, outlines: Sequence[Outline]) -> list[Outline]:
+    """Return the variants that are made for a task."""
+    made = [outline for outline in outlines if outline.for_task(task)]
+    if not made:
+        raise EdgeError(
+            f"{outlines[0].name} cannot do what the task {task!r} wants.",
+            why=f"It has: {', '.join(outlines[0].sections)}.",
+            fix="Take another bundle, or another task.",
+        )
+    return made
 
 
 def engine_threads(board: Profile | None = None) -> int:
