@@ -207,11 +207,11 @@ class Plan:
         """
         found = next((section for section in self.sections if section.name == name), None)
         if found is None or found.mode == "refused":
+            left = f"It does not fit beside the rest into {self.budget}."
+            unused = f"It was planned for the task {self.task!r}, which does without."
             raise OverBudget(
                 f"{self.bundle} runs without {name} here.",
-                why=f"It does not fit beside the rest into {self.budget}."
-                if found
-                else f"It was planned for the task {self.task!r}, which does without.",
+                why=left if found and self.task == "all" else unused,
                 fix="Give it more memory, or plan for what is wanted alone: edge plan shows what fits.",
             )
         return found

@@ -150,8 +150,10 @@ def plan_of(
 
 
 def _made_for(task: str, outlines: Sequence[Outline]) -> list[Outline]:
-    """Return the variants that are made for a task."""
+    """Return the variants that are made for a task; where frames matter, a blind one does not stand in for others."""
     made = [outline for outline in outlines if outline.for_task(task)]
+    if task == "ask" and any(outline.sight for outline in made):
+        made = [outline for outline in made if outline.sight]
     if not made:
         raise EdgeError(
             f"{outlines[0].name} cannot do what the task {task!r} wants.",

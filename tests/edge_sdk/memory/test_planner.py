@@ -184,6 +184,20 @@ def test_what_must_work_is_never_left_out() -> None:
     assert "--task count" in (caught.value.fix or "")
 
 
+def test_questions_about_frames_are_not_left_to_a_variant_that_sees_none() -> None:
+    blind = Outline("pair", "int4", Path("pair@int4.litertlm"), (), MOUTH, (256,))
+    assert plan(140, BOTH, blind).variant == "int4"
+    with pytest.raises(OverBudget):
+        plan(140, BOTH, blind, task="ask")
+    assert plan(200, TEXT, task="ask").name == "talk"
+
+
+def test_what_a_task_does_without_is_no_want_of_memory() -> None:
+    with pytest.raises(OverBudget) as caught:
+        plan(300, task="count").section("tf_lite_prefill_decode")
+    assert caught.value.why == "It was planned for the task 'count', which does without."
+
+
 def test_a_task_does_without_what_it_does_not_need() -> None:
     assert [name for name, mode in modes(plan(60, task="count")).items() if mode == "resident"] == [EYES[0], EYES[2]]
     assert set(modes(plan(200, task="text"))) == {"tokenizer", *EYES, *MOUTH}
