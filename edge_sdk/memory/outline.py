@@ -9,12 +9,13 @@ from edge_sdk.bundle import Bundle
 from edge_sdk.bundle.inspection import cache_lengths, tokens_per_frame
 from edge_sdk.errors import BundleError
 
-__all__ = ["TASKS", "Outline", "outline_of"]
+__all__ = ["DECODER", "HEAD", "LANGUAGE", "SIGHT", "TASKS", "Outline", "outline_of"]
 
 DECODER, HEAD = "tf_lite_prefill_decode", "tf_lite_aux"
 _ENCODERS = ("tf_lite_pixel_encoder", "tf_lite_vision_encoder", "tflite")  # the first that is there is the one used
 _ADAPTER = "tf_lite_vision_adapter"
-_LANGUAGE = ("tf_lite_embedder", "tf_lite_per_layer_embedder", DECODER)
+SIGHT = (*_ENCODERS, _ADAPTER, HEAD)
+LANGUAGE = ("tf_lite_embedder", "tf_lite_per_layer_embedder", DECODER)
 # all: whatever the bundle can. ask: questions about frames, and without. count: cells, and embeddings of frames.
 # text: questions without frames.
 TASKS = ("all", "ask", "count", "text")
@@ -82,7 +83,7 @@ def outline_of(bundle: Bundle, name: str, variant: str = "") -> Outline:
     """
     encoder = next((item for item in _ENCODERS if bundle.has(item)), None)
     sight = tuple(item for item in (encoder, _ADAPTER, HEAD) if item and bundle.has(item)) if encoder else ()
-    language = tuple(item for item in _LANGUAGE if bundle.has(item)) if bundle.has(DECODER) else ()
+    language = tuple(item for item in LANGUAGE if bundle.has(item)) if bundle.has(DECODER) else ()
     if not sight and not language:
         raise BundleError(
             f"{bundle.path} has no model that could be planned for.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_sdk.pipeline.answer import Answer, Timings
 from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Cell, Count
-from edge_sdk.pipeline.model import VisionLanguageModel, load
+from edge_sdk.pipeline.loading import load
+from edge_sdk.pipeline.model import VisionLanguageModel
 
 __all__ = ["Answer", "Cell", "Conversation", "Count", "Timings", "VisionLanguageModel", "load"]

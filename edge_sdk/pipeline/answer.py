@@ -112,7 +112,10 @@ class Answer(Iterator[str]):
 
     @property
     def finish(self) -> str:
-        """Why the answer ended: ``stop``, ``length`` or ``cancelled``; empty while it is unfinished."""
+        """Why the answer ended: ``stop``, ``length``, ``memory`` or ``cancelled``; empty while it is unfinished.
+
+        ``length``: `max_tokens` are there, or the cache is full. ``memory``: more would have gone over the budget.
+        """
         return self._state.finish
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.errors import Cancelled, ClosedError, PromptError, PromptTooLong
+from edge_sdk.errors import Cancelled, ClosedError, OverBudget, PromptError, PromptTooLong
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.language import Language
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["Conversation", "Eyes"]
+
+logger = logging.getLogger(__name__)
 
 
 class Eyes(Protocol):
@@ -139,6 +142,8 @@ class Conversation:
             Something given as a frame is none.
         ClosedError
             The conversation was closed.
+        OverBudget
+            A plan for the memory is kept, and nothing more can be given up for this.
         """
         self._check_open()
         check_question(prompt, limit=self._decoder.capacity * 64)
@@ -252,7 +257,13 @@ class Conversation:
                 state.finish = "length"
                 break
             begin = time.perf_counter()
-            token = turn.settings.sampler.pick(self._decoder.step(tokens[-1]))
+            try:
+                logits = self._decoder.step(tokens[-1])
+            except OverBudget as error:  # better an answer that is cut off, and says so, than none
+                logger.warning("The answer ends early. %s", error)
+                state.finish = "memory"
+                break
+            token = turn.settings.sampler.pick(logits)
             state.timings.decode_s += time.perf_counter() - begin
         rest = "".join(detokenizer.push(token) for token in tokens[told:]) + detokenizer.flush()
         yield from self._say(turn, turn.stop.push(rest) + turn.stop.flush())
@@ -286,7 +297,7 @@ class Conversation:
 
     def _check(self, turn: _Turn) -> None:
         state = turn.state
-        if state.finish in ("stop", "length"):
+        if state.finish in ("stop", "length", "memory"):
             return
         self._check_open()
         if state.superseded:
@@ -312,6 +323,6 @@ class Conversation:
             self._embeddings = [*self._embeddings, *turn.seen]
         if state.finish != "cancelled" and not state.overrun:
             self._said = turn.text + reply
-            self._unfed = state.tokens[-1:] if state.finish == "length" else []
+            self._unfed = state.tokens[-1:] if state.finish in ("length", "memory") else []
         if self._when_done is not None:
             self._when_done(self)

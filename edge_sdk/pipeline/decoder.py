@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import Cancelled, ClosedError, ModelError, PromptTooLong
+from edge_sdk.memory import DECODER, Acquire
 from edge_sdk.pipeline.kv_cache import (
     MASKS,
     POSITIONS,
@@ -38,44 +40,56 @@ class Decoder:
     ----------
     bundle : Bundle
         What the model came from, for what it says about caches.
-    model : Model
-        The section ``tf_lite_prefill_decode``; several decoders may share it.
-    embedder, per_layer_embedder : Model, optional
-        The sections that turn tokens into embeddings, where the model takes those.
+    acquire : function
+        Gives the model of a section for the length of a ``with`` block: that of ``tf_lite_prefill_decode``, and of
+        what turns tokens into embeddings, where it takes those. Several decoders may share them; they may be closed
+        between two runs, and come back for the next. See `Loader.acquire`.
     checkpoint : callable, optional
-        Called between runs of the engine; what it raises ends the work.
+        Called between runs of the engine, while no model is in use; what it raises ends the work.
+    longest : int, optional
+        Use no cache that is longer.
 
     Attributes
     ----------
+    name : str
+        The model's, for messages.
     position : int
         Tokens in the caches.
-    capacity : int
-        The most that the longest cache holds.
     """
 
     def __init__(
         self,
         bundle: Bundle,
-        model: Model,
-        embedder: Model | None = None,
-        per_layer_embedder: Model | None = None,
+        acquire: Acquire,
         checkpoint: Callable[[], None] | None = None,
+        longest: int | None = None,
     ) -> None:
-        self._model = model
-        self._stages, self._names = read_stages(model, bundle.executor)
-        self._feeder = _Feeder(model.name, self._stages[-1].decode, embedder, per_layer_embedder)
+        self._acquire = acquire
+        with acquire(DECODER) as model:
+            self.name = model.name
+            stages, self._names = read_stages(model, bundle.executor)
+        # The shortest is always there: a plan for less is one for another model.
+        self._stages = [stage for stage in stages if longest is None or stage.length <= longest] or [stages[0]]
+        self._sections = (DECODER, *_embedders(self.name, self._stages[-1].decode, bundle))
         self._checkpoint = checkpoint
+        self._stage: Stage | None = None
+        self._caches: list[Array] = []
         self._bound: _Bound | None = None
         self._running: Run | None = None
         self._cancelled = False
         self._closed = False
-        self.position = 0
-        most = bundle.metadata.max_num_tokens
-        self.capacity = min(self._stages[-1].length, most) if most else self._stages[-1].length
+        self.position = self._needed = 0
+        self._most = bundle.metadata.max_num_tokens or self._stages[-1].length
+        self._shortened: int | None = None
 
     def __repr__(self) -> str:
-        length = self._bound.stage.length if self._bound else 0
-        return f"<Decoder of {self._model.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
+        length = self._stage.length if self._stage else 0
+        return f"<Decoder of {self.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
+
+    @property
+    def capacity(self) -> int:
+        """The most tokens that the longest cache holds."""
+        return min(self._shortened or self._stages[-1].length, self._most)
 
     def feed(self, *parts: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.
@@ -93,15 +107,16 @@ class Decoder:
             `cancel` was called meanwhile; `position` says what was kept.
         """
         prompt: list[int | npt.NDArray[np.float32]] = [item for part in parts for item in part]
-        bound = self._prepare(len(prompt))
+        self._prepare(len(prompt))
         done = 0
         while done < len(prompt):
             self._pause()
-            run, room = bound.choose(len(prompt) - done, self.position)
-            chunk = prompt[done : done + room]
-            self._feeder.write(run, chunk)
-            bound.place(run, self.position, len(chunk))
-            self._call(run)
+            with self._open(len(prompt) - done) as bound:
+                run, room = bound.choose(len(prompt) - done, self.position)
+                chunk = prompt[done : done + room]
+                bound.feeder.write(run, chunk)
+                bound.place(run, self.position, len(chunk))
+                self._call(run)
             self.position += len(chunk)
             done += len(chunk)
 
@@ -113,19 +128,33 @@ class Decoder:
         ndarray
             ``(V,)`` float32, a view of the engine's output that the next step overwrites.
         """
-        bound = self._prepare(1)
+        self._prepare(1)
         self._pause()
-        self._feeder.write(bound.decode, [token])
-        bound.place_step(self.position)
-        self._call(bound.decode)
-        self.position += 1
-        return bound.logits
+        with self._open(1) as bound:
+            bound.feeder.write(bound.decode, [token])
+            bound.place_step(self.position)
+            self._call(bound.decode)
+            self.position += 1
+            return bound.logits
+
+    def shorten(self) -> None:
+        """Move to the shortest cache that holds what there is and what is being fed; `capacity` becomes its length.
+
+        For when memory runs short; `reset` forgets it.
+        """
+        shorter = next(
+            stage for stage in self._stages if stage.length >= min(self._needed + 1, self._stages[-1].length)
+        )
+        if self._stage is not None and shorter.length < self._stage.length:
+            self._move(shorter)
+            self._shortened = shorter.length
 
     def reset(self) -> None:
         """Forget all tokens; the caches' memory is given back where they had grown."""
-        self.position = 0
-        if self._bound is not None and self._bound.stage is not self._stages[0]:
-            self._bound = None
+        self.position = self._needed = 0
+        self._shortened = None
+        if self._stage is not self._stages[0]:
+            self._let_go()
 
     def cancel(self) -> None:
         """Stop what `feed` or `step` is doing in another thread; it raises `Cancelled`."""
@@ -136,33 +165,53 @@ class Decoder:
     def close(self) -> None:
         """Give back the caches' memory; twice is harmless."""
         self._closed = True
-        self._bound = None
+        self._let_go()
 
-    def _prepare(self, count: int) -> _Bound:
-        """Have caches with room for more tokens: the shortest that hold them, what is in use moved along."""
+    def _prepare(self, count: int) -> None:
+        """Check that there is room for more tokens."""
         if self._closed:
-            raise ClosedError(f"This decoder of {self._model.name} was closed.")
+            raise ClosedError(f"This decoder of {self.name} was closed.")
         self._cancelled = False
-        needed = self.position + count
-        if needed > self.capacity:
+        if self.position + count > self.capacity:
             raise PromptTooLong(
                 f"{count} more tokens after {self.position} do not fit.",
-                why=f"{self._model.name} holds {self.capacity}, the answer included.",
+                why=f"{self.name} holds {self.capacity}, the answer included.",
                 fix="Ask something shorter, or start a new conversation.",
             )
-        if self._bound is None or self._bound.stage.length < needed:
-            stage = next(stage for stage in self._stages if stage.length >= needed)
-            caches = new_caches(self._model, stage, self._names)
-            if self._bound is not None:
-                move_rows(self._bound.caches, caches, self.position)
-            self._bound = _Bound(self._model, stage, self._names, caches)
-        return self._bound
+        self._needed = self.position + count
+
+    @contextmanager
+    def _open(self, count: int) -> Iterator[_Bound]:
+        """Have models and caches with room for more tokens: the shortest that hold them, what is in use moved along."""
+        with ExitStack() as stack:
+            model, *embedders = [stack.enter_context(self._acquire(name, self._unbind)) for name in self._sections]
+            needed = self.position + count
+            if self._stage is None or self._stage.length < needed:
+                self._move(next(stage for stage in self._stages if stage.length >= needed))
+            stage = self._stage
+            assert stage is not None
+            if self._bound is None:
+                feeder = _Feeder(self.name, *embedders)
+                self._bound = _Bound(model, stage, self._names, self._caches, feeder)
+            yield self._bound
+
+    def _move(self, stage: Stage) -> None:
+        caches = new_caches(self.name, stage, self._names)
+        if self._caches:
+            move_rows(self._caches, caches, self.position)
+        self._stage, self._caches, self._bound = stage, caches, None
+
+    def _unbind(self) -> None:
+        self._bound = None
+
+    def _let_go(self) -> None:
+        self._stage, self._caches, self._bound = None, [], None
 
     def _pause(self) -> None:
         if self._checkpoint is not None:
             self._checkpoint()
         if self._cancelled:
-            raise Cancelled(f"Decoding with {self._model.name} was cancelled.")
+            raise Cancelled(f"Decoding with {self.name} was cancelled.")
 
     def _call(self, run: Run) -> None:
         self._running = run
@@ -173,11 +222,12 @@ class Decoder:
 
 
 class _Bound:
-    """The caches of one length, and the runs that share them."""
+    """The runs of an open model that share the caches of one length."""
 
-    def __init__(self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array]) -> None:
-        self.stage = stage
-        self.caches = caches
+    def __init__(
+        self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array], feeder: _Feeder
+    ) -> None:
+        self.stage, self.caches, self.feeder = stage, caches, feeder
         self._model, self._names = model, names
         self._prefills: dict[int, Run] = {}
         self.decode = self._bind(stage.decode, decoding=True)
@@ -235,22 +285,31 @@ class _Bound:
         )
 
 
-class _Feeder:
-    """Writes tokens or embeddings into a run's inputs."""
+def _embedders(name: str, decode: Signature, bundle: Bundle) -> tuple[str, ...]:
+    """Name the sections that turn tokens into what a model takes."""
+    found = []
+    for tensor, section, what in (
+        (_EMBEDDINGS, "tf_lite_embedder", "embeddings"),
+        (_PER_LAYER, "tf_lite_per_layer_embedder", "embeddings for each layer"),
+    ):
+        if tensor in decode.inputs:
+            if not bundle.has(section):
+                raise ModelError(f"{name} takes {what}, and the bundle has no embedder for them.")
+            found.append(section)
+    return tuple(found)
 
-    def __init__(self, name: str, decode: Signature, embedder: Model | None, per_layer: Model | None) -> None:
+
+class _Feeder:
+    """Writes tokens, or embeddings where there are embedders, into a run's inputs."""
+
+    def __init__(self, name: str, embedder: Model | None = None, per_layer: Model | None = None) -> None:
         self._name = name
-        self._takes_embeddings = _EMBEDDINGS in decode.inputs
-        if self._takes_embeddings and embedder is None:
-            raise ModelError(f"{name} takes embeddings, and the bundle has no embedder for them.")
-        if _PER_LAYER in decode.inputs and per_layer is None:
-            raise ModelError(f"{name} takes embeddings for each layer, and the bundle has no embedder for them.")
         self._embedder = TokenEmbedder(embedder) if embedder else None
-        self._per_layer = TokenEmbedder(per_layer) if per_layer and _PER_LAYER in decode.inputs else None
+        self._per_layer = TokenEmbedder(per_layer) if per_layer else None
 
     def write(self, run: Run, chunk: list[int | npt.NDArray[np.float32]]) -> None:
         """Write a chunk that fits, each item a token or the embedding of one; the rest of the input is zero."""
-        if self._embedder is None or not self._takes_embeddings:
+        if self._embedder is None:
             if any(isinstance(item, np.ndarray) for item in chunk):
                 raise ModelError(f"{self._name} takes tokens only, no frames.", fix="Ask without a frame.")
             row = _one_of(run, _TOKENS).reshape(-1)

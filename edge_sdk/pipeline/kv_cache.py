@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge_sdk.bundle import ExecutorMetadata
 from edge_sdk.errors import ModelError
-from edge_sdk.runtime import Array, Model, Signature
+from edge_sdk.runtime import Array, Model, Signature, aligned
 
 __all__ = ["CacheNames", "Stage", "move_rows", "new_caches", "read_stages"]
 
@@ -120,8 +120,8 @@ def _length(decode: Signature, model: Model) -> int:
     raise ModelError(f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known.")
 
 
-def new_caches(model: Model, stage: Stage, names: tuple[CacheNames, ...]) -> list[Array]:
-    """Make the arrays of a stage, empty; memory is taken page by page as they fill.
+def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> list[Array]:
+    """Make the arrays of a stage of a model, empty; memory is taken page by page as they fill.
 
     Raises
     ------
@@ -130,15 +130,15 @@ def new_caches(model: Model, stage: Stage, names: tuple[CacheNames, ...]) -> lis
     """
     if _cache_shapes(stage.decode, names, decoding=True) is None:
         raise ModelError(
-            f"{model.name} cannot keep a conversation.",
+            f"{name} cannot keep a conversation.",
             why="Its key-value caches go in and come out in different shapes or under unknown names.",
             fix="Export it again with a current litert-torch.",
         )
-    return [model.buffer(stage.decode.inputs[item.decode[0]]) for item in names]
+    return [aligned(spec.shape, spec.dtype) for spec in (stage.decode.inputs[item.decode[0]] for item in names)]
 
 
 def move_rows(source: list[Array], target: list[Array], used: int) -> None:
-    """Copy the first `used` tokens from shorter caches to longer ones, along the axis where they differ."""
+    """Copy the first `used` tokens to caches of another length, along the axis where they differ."""
     for old, new in zip(source, target, strict=True):
         axis = next((axis for axis in range(old.ndim) if old.shape[axis] != new.shape[axis]), None)
         rows = tuple(slice(used) if at == axis else slice(None) for at in range(old.ndim))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_sdk.bundle import Bundle, Detokenizer, PromptTemplate, Tokenizer, Vision, token_ids
+from edge_sdk.memory import trim
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.prompt import PictureStyle
 
@@ -46,6 +47,7 @@ class Language:
     def of(cls, bundle: Bundle, name: str, new_decoder: Callable[[Callable[[], None]], Decoder]) -> Language:
         """Read what a bundle says."""
         tokenizer = bundle.tokenizer()
+        trim()  # one of Hugging Face leaves 27 MB behind that it took while it was read
         metadata = bundle.metadata
         stops = [token_ids(token, tokenizer) for token in metadata.stop_tokens]
         return cls(

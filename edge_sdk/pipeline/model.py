@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.bundle import Bundle, find_bundle, open_bundle
+from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ClosedError, EdgeError
 from edge_sdk.frame import Frame
+from edge_sdk.memory import HEAD, LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan, Relief, trim
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Count
@@ -23,62 +23,8 @@ from edge_sdk.pipeline.counter import Counter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.vision import Vision, preprocess_for
-from edge_sdk.runtime import Model, WeightCache, open_model
 
-__all__ = ["VisionLanguageModel", "load"]
-
-
-def load(
-    bundle: str | os.PathLike[str],
-    *,
-    engine: str = "auto",
-    threads: int | None = None,
-    weight_cache: WeightCache | None = None,
-) -> VisionLanguageModel:
-    """Load a bundle; its models are opened when they are first needed.
-
-    Parameters
-    ----------
-    bundle : str or path
-        A name that ``edge bundle list`` shows, or a ``.litertlm`` or ``.tflite`` file.
-    engine : {'auto', 'litert', 'interpreter'}
-        Which runtime to use.
-    threads : int, optional
-        Threads of the engine; by default as many as there are processors, four at most.
-    weight_cache : WeightCache, optional
-        Where packed weights are kept; by default ``~/.cache/edge/weights``, or what ``EDGE_CACHE`` says.
-
-    Returns
-    -------
-    VisionLanguageModel
-        To be used in ``with``, or closed.
-
-    Raises
-    ------
-    BundleError
-        There is no such bundle, or it is damaged.
-
-    Examples
-    --------
-    >>> with load("smear") as model:
-    ...     model.labels
-    ('wbc', 'rbc', 'platelet')
-    """
-    opened = open_bundle(find_bundle(bundle))
-    cache = weight_cache or WeightCache.usual()
-
-    def open_section(name: str) -> Model:
-        section = opened.section(name)
-        return open_model(
-            opened.path,
-            offset=section.offset,
-            size=section.size,
-            engine=engine,
-            threads=threads,
-            weight_cache=cache,
-        )
-
-    return VisionLanguageModel(opened, open_section)
+__all__ = ["VisionLanguageModel"]
 
 
 class VisionLanguageModel:
@@ -90,14 +36,17 @@ class VisionLanguageModel:
         The bundle's name.
     bundle : Bundle
         What it was loaded from.
+    plan : Plan or None
+        How it is held in memory, where that was planned.
     """
 
-    def __init__(self, bundle: Bundle, open_section: Callable[[str], Model]) -> None:
+    def __init__(self, bundle: Bundle, loader: Loader, plan: Plan | None = None, guard: Guard | None = None) -> None:
         self.bundle = bundle
         self.name = bundle.card.name if bundle.card else Path(bundle.path).stem
-        self._open_section = open_section
+        self.plan = plan
+        self._loader = loader
+        self._guard = guard
         self._lock = threading.RLock()
-        self._models: dict[str, Model] = {}
         self._vision: Vision | None = None
         self._counter: Counter | None = None
         self._language: Language | None = None
@@ -223,6 +172,7 @@ class VisionLanguageModel:
         with self._lock:
             if self._counter is None:
                 self._counter = Counter(self._eyes(), self.bundle)
+            self._look_at_memory(SIGHT)
             return self._counter.count(Frame.of(frame))
 
     def embed(self, frame: object) -> npt.NDArray[np.float32]:
@@ -236,6 +186,7 @@ class VisionLanguageModel:
             What was given is no frame.
         """
         with self._lock:
+            self._look_at_memory(SIGHT)
             return self._eyes().embedding(Frame.of(frame))
 
     def close(self) -> None:
@@ -244,18 +195,14 @@ class VisionLanguageModel:
             self._closed = True
             while self._idle:
                 self._idle.pop().close()
-            for model in self._models.values():
-                model.close()
+            self._loader.close()
             self.bundle.close()
 
     def _converse(self, when_done: Callable[[Conversation], None] | None) -> Conversation:
         with self._lock:
-            self._check_open()
-            if self._language is None:
-                self._language = Language.of(self.bundle, self.name, self._new_decoder)
-            card = self.bundle.card
-            eyes = self._eyes() if self._language.pictures else None
-            return Conversation(self._language, eyes, card.frames_per_question if card else None, when_done)
+            language, card = self._words(), self.bundle.card
+            eyes = self._eyes() if language.pictures else None
+            return Conversation(language, eyes, card.frames_per_question if card else None, when_done)
 
     def _idle_again(self, talk: Conversation) -> None:
         talk.reset()
@@ -266,31 +213,41 @@ class VisionLanguageModel:
         if self._closed:
             raise ClosedError(f"{self.name} was closed.", fix="Load it again, or move the work into its `with` block.")
 
-    def _section(self, name: str) -> Model:
-        """Open a section's model; once."""
-        if name not in self._models:
-            self._models[name] = self._open_section(name)
-        return self._models[name]
-
-    def _optional(self, name: str) -> Model | None:
-        return self._section(name) if self.bundle.has(name) else None
-
-    def _opener(self, name: str) -> Callable[[], Model] | None:
-        return partial(self._section, name) if self.bundle.has(name) else None
+    def _words(self) -> Language:
+        self._check_open()
+        if self._language is None:
+            self._language = Language.of(self.bundle, self.name, self._new_decoder)
+        return self._language
 
     def _new_decoder(self, checkpoint: Callable[[], None]) -> Decoder:
-        with self._lock:
-            return Decoder(
-                self.bundle,
-                self._section("tf_lite_prefill_decode"),
-                self._optional("tf_lite_embedder"),
-                self._optional("tf_lite_per_layer_embedder"),
-                checkpoint,
+        def pause() -> None:
+            checkpoint()
+            self._look_at_memory(LANGUAGE, ("a longer cache", decoder.shorten))
+
+        decoder = Decoder(self.bundle, self._loader.acquire, pause, self.plan.cache_length if self.plan else None)
+        return decoder
+
+    def _look_at_memory(self, needed: Collection[str], *last: Relief) -> None:
+        """Where there is a plan, keep to it: give up what can be had again, what is needed now at the end."""
+        if self._guard is not None:
+            self._guard.check(
+                (
+                    ("the conversation at rest", self._drop_idle),
+                    ("the last frame", self._vision.forget if self._vision else trim),
+                    ("models that are not in use", lambda: self._loader.drop_idle(needed)),
+                    *last,
+                )
             )
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            self._idle.pop().close()
 
     def _eyes(self) -> Vision:
         self._check_open()
         if self._vision is None:
+            if self.plan is not None and any(section.name == WORDS for section in self.plan.sections):
+                self._words()  # takes most while it is read, so that is before anything else is there
             plain = self.bundle.version is None
             if not plain and not self.bundle.has("tf_lite_vision_encoder"):
                 raise BundleError(
@@ -302,10 +259,12 @@ class VisionLanguageModel:
             encoder = pixels if self.bundle.has(pixels) else "tf_lite_vision_encoder"
             channels = self.bundle.section(pixels).items.get("channels") if encoder == pixels else None
             order = str(channels) if channels else None
+            adapter, head = (name if self.bundle.has(name) else None for name in ("tf_lite_vision_adapter", HEAD))
             self._vision = Vision(
-                self._section("tflite" if plain else encoder),
+                self._loader.acquire,
+                "tflite" if plain else encoder,
                 lambda spec: preprocess_for(self.bundle.card, spec, self.name, order),
-                open_adapter=self._opener("tf_lite_vision_adapter"),
-                open_head=self._opener("tf_lite_aux"),
+                adapter=adapter,
+                head=head,
             )
         return self._vision

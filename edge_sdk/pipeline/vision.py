@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from edge_sdk.bundle import Card
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
+from edge_sdk.memory import Acquire
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
 from edge_sdk.runtime import Model, Run, TensorSpec
 
@@ -23,97 +25,147 @@ Found = TypeVar("Found")
 class Vision:
     """Vision encoder, adapter and centre head over one set of buffers: what one writes the next reads in place.
 
+    Their models may be closed between two frames, where something else needs the room, and come back with the next.
+
     Parameters
     ----------
-    encoder : Model
-        One picture in; its first output are the features.
+    acquire : function
+        Gives the model of a section for the length of a ``with`` block, and calls a method of ours before it is
+        closed; see `Loader.acquire`.
+    encoder : str
+        The section that takes one picture; its first output are the features.
     prepare : function
         Makes the preprocessing for the encoder's input, given its specification.
-    open_adapter, open_head : function, optional
-        Each opens a model that takes the features, when it is first needed: who only counts has no adapter in
+    adapter, head : str, optional
+        Sections that take the features, opened when they are first needed: who only counts has no adapter in
         memory. Without an adapter the features are the visual tokens.
     """
 
     def __init__(
         self,
-        encoder: Model,
+        acquire: Acquire,
+        encoder: str,
         prepare: Callable[[TensorSpec], Preprocess],
         *,
-        open_adapter: Callable[[], Model] | None = None,
-        open_head: Callable[[], Model] | None = None,
+        adapter: str | None = None,
+        head: str | None = None,
     ) -> None:
         self._lock = threading.Lock()
-        self._encode = encoder.bind()
-        picture = _only(self._encode.signature.inputs, encoder, "input")
-        self._picture = self._encode.inputs[picture.name]
-        self._prepare = prepare(picture)
-        self._features = next(iter(self._encode.outputs.values()))
-        self._open_adapter, self._open_head = open_adapter, open_head
-        self._adapt: Run | None = None
-        self._head: Run | None = None
-        self._seen: tuple[Frame, Geometry] | None = None
-
-    def _after(self, model: Model) -> Run:
-        spec = _only(model.signature().inputs, model, "input")
-        if spec.shape != self._features.shape or spec.dtype != self._features.dtype:
-            raise BundleError(
-                f"{model.name} takes {list(spec.shape)} {spec.dtype}; the encoder gives "
-                f"{list(self._features.shape)} {self._features.dtype}.",
-                why="The bundle's sections do not belong together.",
-            )
-        return model.bind(inputs={spec.name: self._features})
+        self._acquire, self._prepare = acquire, prepare
+        self._encoder, self._adapter, self._head = encoder, adapter, head
+        self._eyes: _Eyes | None = None
+        self._maps_told: Mapping[str, TensorSpec] | None = None
+        self._token_count: int | None = None
+        self._last: tuple[Frame, npt.NDArray[np.float32]] | None = None
 
     @property
     def token_count(self) -> int:
         """Visual tokens that a frame becomes."""
         with self._lock:
-            return int(self._tokens().shape[-2])
+            if self._token_count is None:
+                with self._open(self._adapter) as (eyes, after):
+                    self._token_count = int(eyes.tokens(after).shape[-2])
+            return self._token_count
 
     @property
     def maps_told(self) -> Mapping[str, TensorSpec]:
         """The centre head's outputs."""
         with self._lock:
-            if self._head is None and self._open_head is not None:
-                self._head = self._after(self._open_head())
-            return self._head.signature.outputs if self._head else {}
-
-    def _tokens(self) -> npt.NDArray[Any]:
-        """Give the buffer of visual tokens; the adapter is opened for it."""
-        if self._adapt is None and self._open_adapter is not None:
-            self._adapt = self._after(self._open_adapter())
-        return self._features if self._adapt is None else next(iter(self._adapt.outputs.values()))
+            if self._maps_told is None:
+                with self._open(self._head) as (_, head):
+                    self._maps_told = head.signature.outputs if head else {}
+            return self._maps_told
 
     def tokens(self, frame: Frame) -> npt.NDArray[np.float32]:
-        """Give a frame's visual tokens, a copy of its own: ``(T, E) float32``."""
+        """Give a frame's visual tokens, ``(T, E) float32``, not to be written to; the last frame's are kept."""
         with self._lock:
-            self._look(frame)
-            tokens = self._tokens()
-            if self._adapt is not None:
-                self._adapt()
-            return np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
+            if self._last is None or self._last[0] is not frame:
+                self._last = None
+                with self._open(self._adapter) as (eyes, adapt):
+                    eyes.look(frame)
+                    if adapt is not None:
+                        adapt()
+                    tokens = eyes.tokens(adapt)
+                    self._last = frame, np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
+                    self._last[1].flags.writeable = False
+            return self._last[1]
 
     def embedding(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give the mean of a frame's features over its places: ``(D,) float32``."""
-        with self._lock:
-            self._look(frame)
-            return np.asarray(self._features.reshape(-1, self._features.shape[-1]).mean(axis=0), np.float32)
+        with self._lock, self._open(None) as (eyes, _):
+            eyes.look(frame)
+            return np.asarray(eyes.features.reshape(-1, eyes.features.shape[-1]).mean(axis=0), np.float32)
 
     def maps(self, frame: Frame, read: Callable[[Mapping[str, npt.NDArray[Any]], Geometry], Found]) -> Found:
         """Run the centre head and hand its outputs to `read` while they are valid; give what it gives."""
-        assert self._head is not None, "maps_told opens the head"
-        with self._lock:
-            geometry = self._look(frame)
-            self._head()
-            return read(self._head.outputs, geometry)
+        with self._lock, self._open(self._head) as (eyes, head):
+            assert head is not None, "who asks for maps knows that there are some"
+            geometry = eyes.look(frame)
+            head()
+            return read(head.outputs, geometry)
 
-    def _look(self, frame: Frame) -> Geometry:
+    def forget(self) -> None:
+        """Let go of the last frame and what became of it, unless one is being looked at."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._last = None
+                if self._eyes is not None:
+                    self._eyes.seen = None
+            finally:
+                self._lock.release()
+
+    @contextmanager
+    def _open(self, after: str | None) -> Iterator[tuple[_Eyes, Run | None]]:
+        """Have the encoder open, and a section that goes on from its features."""
+        with self._acquire(self._encoder, self._close_eyes) as encoder:
+            eyes = self._eyes = self._eyes or _Eyes(encoder, self._prepare)
+            if after is None:
+                yield eyes, None
+                return
+            with self._acquire(after, self._close_eyes) as model:
+                yield eyes, eyes.after(after, model)
+
+    def _close_eyes(self) -> None:
+        self._eyes = None
+
+
+class _Eyes:
+    """The buffers, and the runs that are bound to them; they go when one of the models does."""
+
+    def __init__(self, encoder: Model, prepare: Callable[[TensorSpec], Preprocess]) -> None:
+        self._encode = encoder.bind()
+        picture = _only(self._encode.signature.inputs, encoder, "input")
+        self._picture = self._encode.inputs[picture.name]
+        self._preprocess = prepare(picture)
+        self.features = next(iter(self._encode.outputs.values()))
+        self.seen: tuple[Frame, Geometry] | None = None
+        self._after: dict[str, Run] = {}
+
+    def after(self, name: str, model: Model) -> Run:
+        """Give the run of a section that takes the features."""
+        if name not in self._after:
+            spec = _only(model.signature().inputs, model, "input")
+            if spec.shape != self.features.shape or spec.dtype != self.features.dtype:
+                raise BundleError(
+                    f"{model.name} takes {list(spec.shape)} {spec.dtype}; the encoder gives "
+                    f"{list(self.features.shape)} {self.features.dtype}.",
+                    why="The bundle's sections do not belong together.",
+                )
+            self._after[name] = model.bind(inputs={spec.name: self.features})
+        return self._after[name]
+
+    def tokens(self, adapt: Run | None) -> npt.NDArray[Any]:
+        """Give the buffer of visual tokens."""
+        return self.features if adapt is None else next(iter(adapt.outputs.values()))
+
+    def look(self, frame: Frame) -> Geometry:
         """Encode a frame, unless its features are those that are there."""
-        if self._seen is not None and self._seen[0] is frame:
-            return self._seen[1]
-        self._seen = None
-        geometry = self._prepare.apply(frame, self._picture)
+        if self.seen is not None and self.seen[0] is frame:
+            return self.seen[1]
+        self.seen = None
+        geometry = self._preprocess.apply(frame, self._picture)
         self._encode()
-        self._seen = (frame, geometry)
+        self.seen = (frame, geometry)
         return geometry
 
 

@@ -2,8 +2,8 @@
 
 from edge_sdk.runtime.delegate import DELEGATES, ladder
 from edge_sdk.runtime.delegate_finding import DelegateFinding, delegate_findings
-from edge_sdk.runtime.engine import ENGINES, open_model
-from edge_sdk.runtime.model import Array, Model, Quantization, Run, Signature, TensorSpec
+from edge_sdk.runtime.engine import ENGINES, open_model, pack_weights
+from edge_sdk.runtime.model import Array, Model, Quantization, Run, Signature, TensorSpec, aligned
 from edge_sdk.runtime.weight_cache import WeightCache
 
 __all__ = [
@@ -17,7 +17,9 @@ __all__ = [
     "Signature",
     "TensorSpec",
     "WeightCache",
+    "aligned",
     "delegate_findings",
     "ladder",
     "open_model",
+    "pack_weights",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from boards.detection import detect
 from edge_sdk.bundle.tflite import TfliteModel
@@ -20,7 +21,7 @@ from edge_sdk.runtime.packing import IN_MEMORY, pack
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.weight_cache import WeightCache
 
-__all__ = ["ENGINES", "open_model"]
+__all__ = ["ENGINES", "open_model", "pack_weights"]
 
 logger = logging.getLogger(__name__)
 ENGINES = ("litert", "interpreter")  # in the order in which "auto" tries them
@@ -88,6 +89,29 @@ def open_model(
     return _open(engine, region, description, threads, weight_cache)
 
 
+def pack_weights(path: str | os.PathLike[str], offset: int, size: int, threads: int, weight_cache: WeightCache) -> None:
+    """Have the weight cache ready for a model that `open_model` will open with it, without opening it.
+
+    A process of its own does so, whose memory is gone before the model's is taken. Small models have none.
+
+    Raises
+    ------
+    BundleError
+        The file is missing, damaged or no model.
+    ModelError
+        The engine does not take it.
+    """
+    region = Region.of(path, offset, size)
+    region.describe()
+    if region.size >= _WORTH_CACHING_BYTES:
+        _packed(region, threads, weight_cache)
+
+
+def _packed(region: Region, threads: int, weight_cache: WeightCache) -> Path | None:
+    """Return the file with a model's packed weights, made if need be; None where there is to be none."""
+    return weight_cache.ready(region, load_library().path, lambda part: pack(region, threads, part))
+
+
 def _first(region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None) -> Model:
     refused: EdgeError | None = None
     for name in ENGINES:
@@ -142,7 +166,7 @@ def _open(
         return InterpreterModel(region, description, threads)
     if weight_cache is None or region.size < _WORTH_CACHING_BYTES:
         return LiteRtModel(region, description, threads)
-    file = weight_cache.ready(region, load_library().path, lambda part: pack(region, threads, part))
+    file = _packed(region, threads, weight_cache)
     model = LiteRtModel(region, description, threads, str(file or IN_MEMORY))
     if file and model.cache_refused:
         weight_cache.discard(file)

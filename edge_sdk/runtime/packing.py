@@ -33,6 +33,10 @@ def pack(region: Region, threads: int, file: Path) -> None:
     ended = _run(region, threads, str(file))
     if ended.returncode == 0:
         return
+    if ended.returncode == -signal.SIGKILL:
+        raise StorageError(
+            f"{file} could not be written.", why="What wrote it was killed, as the kernel does where memory runs short."
+        )
     if ended.returncode < 0 and _run(region, threads, IN_MEMORY).returncode < 0:
         raise ModelError(
             f"{region.name} makes the engine crash.",

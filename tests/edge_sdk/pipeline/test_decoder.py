@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.errors import Cancelled, ClosedError, ModelError, PromptTooLong
+from edge_sdk.memory import Loader, bundle_parts
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.sampler import Sampler
-from edge_sdk.runtime import Model, open_model
+from edge_sdk.runtime import open_model
 
 # What LiteRT-LM 0.18.1 answers to "What is this?" and "count the cells" (README of the test bundles), as tokens.
 KNOWN = [
@@ -24,27 +26,21 @@ KNOWN = [
 
 
 class Loaded:
-    """A bundle with its language model open."""
+    """A bundle whose models are opened as decoders need them."""
 
     def __init__(self, path: Path) -> None:
         self.bundle: Bundle = open_bundle(path)
-        self.model = self._open("tf_lite_prefill_decode")
-        self.embedder = self._open("tf_lite_embedder") if self.bundle.has("tf_lite_embedder") else None
+        self.loader = Loader(bundle_parts(self.bundle, threads=1))
 
     def __enter__(self) -> Loaded:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for part in (self.embedder, self.model, self.bundle):
-            if part is not None:
-                part.close()
+        self.loader.close()
+        self.bundle.close()
 
-    def _open(self, name: str) -> Model:
-        section = self.bundle.section(name)
-        return open_model(self.bundle.path, offset=section.offset, size=section.size, threads=1)
-
-    def decoder(self) -> Decoder:
-        return Decoder(self.bundle, self.model, self.embedder)
+    def decoder(self, longest: int | None = None) -> Decoder:
+        return Decoder(self.bundle, self.loader.acquire, longest=longest)
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +166,12 @@ def test_scores_are_the_engines_own_memory(text: Loaded) -> None:
 def test_embeddings_and_tokens_can_follow_each_other(vision: Loaded) -> None:
     prompt = some_tokens(40)
     rows = np.zeros((40, 128), np.float32)
-    assert vision.embedder is not None
-    run = vision.embedder.bind()
-    for token, row in zip(prompt, rows, strict=True):
-        run.inputs["token_ids"][...] = token
-        run()
-        row[:] = run.outputs["embeddings"].reshape(-1)
+    with vision.loader.acquire("tf_lite_embedder") as embedder:
+        run = embedder.bind()
+        for token, row in zip(prompt, rows, strict=True):
+            run.inputs["token_ids"][...] = token
+            run()
+            row[:] = run.outputs["embeddings"].reshape(-1)
     by_tokens, mixed = vision.decoder(), vision.decoder()
     by_tokens.feed(prompt)
     mixed.feed(prompt[:10])
@@ -189,9 +185,9 @@ def test_a_text_model_refuses_embeddings(text: Loaded) -> None:
         text.decoder().feed(np.zeros((3, 64), np.float32))
 
 
-def test_a_model_that_takes_embeddings_needs_an_embedder(vision: Loaded) -> None:
+def test_a_model_that_takes_embeddings_needs_an_embedder(vision: Loaded, text: Loaded) -> None:
     with pytest.raises(ModelError, match=r"no embedder"):
-        Decoder(vision.bundle, vision.model)
+        Decoder(text.bundle, vision.loader.acquire)
 
 
 def test_a_model_that_cannot_decode_says_what_it_has(text: Loaded, material: Path) -> None:
@@ -199,7 +195,7 @@ def test_a_model_that_cannot_decode_says_what_it_has(text: Loaded, material: Pat
         open_model(material / "models" / "mnist_quantized.tflite") as model,
         pytest.raises(ModelError, match=r"no signature that decodes") as caught,
     ):
-        Decoder(text.bundle, model)
+        Decoder(text.bundle, lambda *_: nullcontext(model))
     assert "serving_default" in str(caught.value)
 
 
@@ -211,7 +207,7 @@ def test_a_checkpoint_is_called_between_chunks_and_its_error_ends_the_work(text:
         if len(calls) == 3:
             raise Cancelled("The reader went away.")
 
-    decoder = Decoder(text.bundle, text.model, checkpoint=checkpoint)
+    decoder = Decoder(text.bundle, text.loader.acquire, checkpoint=checkpoint)
     with pytest.raises(Cancelled, match=r"reader went away"):
         decoder.feed(some_tokens(300))
     assert calls == [0, 128, 256]
@@ -220,7 +216,7 @@ def test_a_checkpoint_is_called_between_chunks_and_its_error_ends_the_work(text:
 
 def test_a_cancel_from_another_thread_ends_a_long_prompt_and_decoding_can_go_on(text: Loaded) -> None:
     begun, errors = threading.Event(), []
-    decoder = Decoder(text.bundle, text.model, checkpoint=begun.set)
+    decoder = Decoder(text.bundle, text.loader.acquire, checkpoint=begun.set)
 
     def work() -> None:
         try:

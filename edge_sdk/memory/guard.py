@@ -1,0 +1,126 @@
+"""Keeps a process within its plan: looks at its memory now and then, and acts before the kernel does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from edge_sdk.errors import OverBudget
+from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.trim import trim
+from edge_sdk.units import format_bytes
+
+__all__ = ["Guard", "Relief", "private_bytes"]
+
+logger = logging.getLogger(__name__)
+# Between two looks, which take some 30 us: less than a thousandth.
+_EVERY_S = 0.05
+# Packed weights without a file lie in shared memory, and can no more be dropped than any other private memory.
+_PRIVATE = re.compile(rb"^Rss(?:Anon|Shmem):\s*([0-9]+) kB", re.MULTILINE)
+_STATUS_BYTES = 4096
+# How far off the plan may be without a reason to act: what a prediction at the peak may err.
+_ERROR_BYTES = 8_000_000
+
+Relief: TypeAlias = tuple[str, Callable[[], object]]
+
+
+def private_bytes() -> int:
+    """Return the memory of this process that only it can give back; 0 where the kernel does not tell.
+
+    Source: proc_pid_status(5).
+    """
+    try:
+        file = os.open("/proc/self/status", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        return 1024 * sum(map(int, _PRIVATE.findall(os.read(file, _STATUS_BYTES))))
+    finally:
+        os.close(file)
+
+
+class Guard:
+    """Compares private memory with what a plan leaves for it, and has it brought down where it is more.
+
+    Parameters
+    ----------
+    limit_bytes : int
+        The most private memory.
+    told : str
+        What the limit belongs to, for errors.
+    read : function
+        Gives the private memory.
+    clock : function
+        Gives seconds.
+    trim : function
+        Gives freed memory back to the system.
+    """
+
+    def __init__(
+        self,
+        limit_bytes: int,
+        told: str,
+        *,
+        read: Callable[[], int] = private_bytes,
+        clock: Callable[[], float] = time.monotonic,
+        trim: Callable[[], None] = trim,
+    ) -> None:
+        self.limit_bytes = limit_bytes
+        self._told, self._read, self._clock, self._trim = told, read, clock, trim
+        self._next_s = float("-inf")
+        self._acting = threading.Lock()
+
+    @classmethod
+    def of(cls, plan: Plan) -> Guard:
+        """Make the guard of a plan: private memory may take what the file pages in use at any moment leave of it.
+
+        Those pages are the margin: past the limit the kernel drops them first, and things get slow before they end.
+        """
+        in_use = max(moment.needed_bytes - moment.private_bytes for moment in plan.moments)
+        margin = in_use - min(_ERROR_BYTES, in_use // 2)
+        return cls(plan.budget.total_bytes - margin, f"{plan.bundle} within {plan.budget}")
+
+    def __repr__(self) -> str:
+        return f"<Guard of {format_bytes(self.limit_bytes)} for {self._told}>"
+
+    def check(self, steps: Sequence[Relief] = ()) -> None:
+        """Look, and where there is too much take one step after the other until there is not.
+
+        Parameters
+        ----------
+        steps : sequence of (str, function)
+            What each gives up, for the log, and what does so. They may be called from any thread that checks.
+
+        Raises
+        ------
+        OverBudget
+            There is still too much after the last step.
+        """
+        now = self._clock()
+        if now < self._next_s:
+            return
+        self._next_s = now + _EVERY_S
+        if self._read() <= self.limit_bytes:
+            return
+        with self._acting:
+            self._act(steps)
+
+    def _act(self, steps: Sequence[Relief]) -> None:
+        for name, step in (("memory that was freed already", self._trim), *steps):
+            step()
+            self._trim()
+            found = self._read()
+            if found <= self.limit_bytes:
+                logger.info("Memory came near the budget of %s; given up: %s.", self._told, name)
+                return
+            logger.debug("%s private after giving up %s.", format_bytes(found), name)
+        raise OverBudget(
+            f"Memory ran out: {format_bytes(found)} are in use, {format_bytes(self.limit_bytes)} may be.",
+            why=f"That is what is left for {self._told}; nothing more can be given up.",
+            fix="Close other conversations, free what the program holds besides, or give it a larger budget.",
+        )

@@ -1,0 +1,75 @@
+"""What a loader opens: the sections of a bundle, as a plan says, or plain files, such as a folder of experts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_sdk.bundle import Bundle, open_bundle
+from edge_sdk.memory.footprint import predict
+from edge_sdk.memory.loader import Part
+from edge_sdk.memory.outline import LANGUAGE
+from edge_sdk.memory.plan import Plan
+from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
+
+__all__ = ["bundle_parts", "pack_planned", "part_files"]
+
+
+def bundle_parts(
+    bundle: Bundle,
+    plan: Plan | None = None,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    weight_cache: WeightCache | None = None,
+) -> Callable[[str], Part]:
+    """Give what finds the sections of a bundle; with a plan it has the say on engine, threads and weight cache.
+
+    In a plan in which seeing and answering take turns, each of the two is a group. Sections that the plan refuses
+    raise `OverBudget` when they are asked for.
+    """
+    if plan is not None:
+        engine, threads = plan.engine, plan.threads
+        weight_cache = weight_cache if plan.weight_cache else None
+
+    def find(name: str) -> Part:
+        section = bundle.section(name)
+        turns = plan is not None and plan.sequential
+        held = plan.section(name).footprint if plan is not None else None
+
+        def opened() -> Model:
+            return open_model(
+                bundle.path,
+                offset=section.offset,
+                size=section.size,
+                engine=engine,
+                threads=threads,
+                weight_cache=weight_cache,
+            )
+
+        group = ("answers" if name in LANGUAGE else "sees") if turns else ""
+        return Part(opened, held.peak_bytes if held else 0, group)
+
+    return find
+
+
+def part_files(
+    *, engine: str = "litert", threads: int = 1, weight_cache: WeightCache | None = None
+) -> Callable[[str], Part]:
+    """Give what finds plain ``.tflite`` files by their paths, each with the room that its header says it takes."""
+
+    def find(path: str) -> Part:
+        with open_bundle(path) as bundle:
+            size = predict(
+                bundle, "tflite", engine=engine, threads=threads, weight_cached=weight_cache is not None
+            ).peak_bytes
+        return Part(lambda: open_model(path, engine=engine, threads=threads, weight_cache=weight_cache), size)
+
+    return find
+
+
+def pack_planned(plan: Plan, bundle: Bundle, weight_cache: WeightCache | None) -> None:
+    """Write the weight caches that a plan counts on, before anything else takes memory."""
+    for name in plan.to_pack if weight_cache is not None else ():
+        section = bundle.section(name)
+        assert weight_cache is not None
+        pack_weights(bundle.path, section.offset, section.size, plan.threads, weight_cache)

@@ -1,0 +1,113 @@
+"""Load a bundle: as it is, or as a plan for the memory says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from boards.telemetry import read_cgroup, read_memory
+from edge_sdk.bundle import find_bundle, open_bundle
+from edge_sdk.errors import EdgeError
+from edge_sdk.memory import Guard, Loader, Plan, bundle_parts, pack_planned, plan_for
+from edge_sdk.pipeline.model import VisionLanguageModel
+from edge_sdk.runtime import WeightCache
+
+__all__ = ["load"]
+
+# A bundle is planned for without being asked where less is there than it may take at the worst: with neither weight
+# cache nor shared weights, and four signatures, 6.4 times the size of its file and the process's own 60 MB.
+_SCARCE_TIMES, _SCARCE_BYTES = 8, 100_000_000
+
+
+def load(
+    bundle: str | os.PathLike[str] | Plan,
+    *,
+    budget: str | int | None = None,
+    task: str = "all",
+    stream: bool = False,
+    engine: str = "auto",
+    threads: int | None = None,
+    weight_cache: WeightCache | None = None,
+) -> VisionLanguageModel:
+    """Load a bundle; its models are opened when they are first needed.
+
+    With a budget it is planned for first, and the plan is kept to: the variant, the engine, the cache length and what
+    takes turns in memory are the plan's; memory is looked at while it runs. Without one it is planned for within what
+    the machine has where that is scarce: less than eight times the bundle's size and 100 MB.
+
+    Parameters
+    ----------
+    bundle : str, path or Plan
+        A name that ``edge bundle list`` shows, a ``.litertlm`` or ``.tflite`` file; or what `edge_sdk.plan` gave,
+        which says everything but the weight cache.
+    budget : str or int, optional
+        How much memory may be taken, such as ``"512MB"``; by default what ``EDGE_BUDGET`` says.
+    task : {'all', 'ask', 'count', 'text'}
+        What the budget must be enough for.
+    stream : bool
+        Within a budget: read weights that do not fit from flash for every token, rather than refuse.
+    engine : {'auto', 'litert', 'interpreter'}
+        Which runtime to use.
+    threads : int, optional
+        Threads of the engine; by default as many as there are processors, four at most.
+    weight_cache : WeightCache, optional
+        Where packed weights are kept; by default ``~/.cache/edge/weights``, or what ``EDGE_CACHE`` says.
+
+    Returns
+    -------
+    VisionLanguageModel
+        To be used in ``with``, or closed.
+
+    Raises
+    ------
+    BundleError
+        There is no such bundle, or it is damaged.
+    OverBudget
+        It does not fit; the error says how much is missing and what would fit.
+
+    Examples
+    --------
+    >>> with load("smear") as model:
+    ...     model.labels
+    ('wbc', 'rbc', 'platelet')
+    >>> with load("smear", budget="200MB", task="count") as model:
+    ...     model.plan.cache_length is None
+    True
+    """
+    cache = weight_cache or WeightCache.usual()
+    if isinstance(bundle, Plan):
+        if budget is not None or stream or engine != "auto" or threads is not None or task != "all":
+            raise EdgeError("A plan says how a bundle is run; more cannot be said beside it.", fix="Make another plan.")
+        return _planned(bundle, cache)
+    said = os.environ.get("EDGE_BUDGET") if budget is None else budget
+    if said or stream or _scarce(bundle):
+        return _planned(
+            plan_for(
+                bundle,
+                budget=said or None,
+                task=task,
+                stream=stream,
+                engine=engine,
+                threads=threads,
+                weight_cache=cache,
+            ),
+            cache,
+        )
+    opened = open_bundle(find_bundle(bundle))
+    return VisionLanguageModel(opened, Loader(bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache)))
+
+
+def _planned(plan: Plan, weight_cache: WeightCache | None) -> VisionLanguageModel:
+    opened = open_bundle(plan.path)
+    if plan.weight_cache:
+        pack_planned(plan, opened, weight_cache)
+    loader = Loader(bundle_parts(opened, plan, weight_cache=weight_cache))
+    return VisionLanguageModel(opened, loader, plan, Guard.of(plan))
+
+
+def _scarce(bundle: str | os.PathLike[str]) -> bool:
+    """Say whether memory is so short that a plan is worth the tenths of a second that it takes."""
+    path = find_bundle(bundle)
+    enough = _SCARCE_TIMES * Path(path).stat().st_size + _SCARCE_BYTES
+    free = [read_memory().available_bytes, read_cgroup().room_bytes]
+    return any(size is not None and size < enough for size in free)
