@@ -134,7 +134,7 @@ def measure_memory(bundle: Path) -> int:
     """
     command = [sys.executable, "-c", _MEASURE, str(bundle)]
     where = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=where)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=where)
     memory_bytes = int(done.stdout)
     if memory_bytes <= 0:
         raise EdgeError(

@@ -8,7 +8,8 @@ from typing import cast
 import litert_torch
 import torch
 from ai_edge_quantizer import quantizer, recipe
-from language import CACHE_LENGTH, Adapter, Decoder
+from language import Adapter, Decoder
+from tokenizer import CACHE_LENGTH
 from torch import Tensor, nn
 from vision import FEATURES, GRID
 

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from vision import CENTRES, FEATURES, GRID, Head
 
 WIDTH = 128
-CACHE_LENGTH = 256
 # Four totals (WBC, RBC, platelets, all), one for cover and kind of picture, nine thirds of the field.
 VISUAL_TOKENS = 14
 # The greatest number that a token spells.

@@ -7,12 +7,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from language import CACHE_LENGTH
+from data import SIDE_PX
 from litert_lm_builder import litertlm_builder as builder
 from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
 from pixels import take_pixels
-from tokenizer import ANSWER, ASK, FRAME, STOP, load_tokenizer
-from vision import GRID
+from tokenizer import ANSWER, ASK, CACHE_LENGTH, FRAME, STOP, load_tokenizer
 
 # A frame before or behind the question: either way its tokens come first, as they did in training.
 _EACH = "{%- for part in message.content -%}{%- if part.type == "
@@ -102,7 +101,7 @@ def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mappin
         out.add_system_metadata(builder.Metadata(f"edge_sdk.{key}", about[key], text))
     with tempfile.TemporaryDirectory() as scratch:
         files = {name: Path(scratch) / name for name in ("llm.pb", "executor.pb", "about.json")}
-        files["llm.pb"].write_bytes(language_metadata(tokenizer, GRID * 8).SerializeToString())
+        files["llm.pb"].write_bytes(language_metadata(tokenizer, SIDE_PX).SerializeToString())
         files["executor.pb"].write_bytes(executor_metadata(layers).SerializeToString())
         files["about.json"].write_text(json.dumps(about, indent=1))
         out.add_llm_metadata(str(files["llm.pb"]))

@@ -9,6 +9,8 @@ from pathlib import Path
 import sentencepiece
 
 VOCABULARY = 1024
+# The most tokens of a conversation.
+CACHE_LENGTH = 256
 # A frame's tokens stand behind FRAME; a question between ASK and ANSWER; STOP ends an answer.
 ASK, ANSWER, STOP, FRAME = "<ask>", "<answer>", "<stop>", "<frame>"
 LARGEST_NUMBER = 99

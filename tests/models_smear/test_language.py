@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install -
 pytest.importorskip("litert_torch", reason="the decoder needs litert-torch: pip install -e .[train]")
 
 import language  # noqa: E402
+from tokenizer import CACHE_LENGTH  # noqa: E402
 
 
 def test_steps_over_a_cache_give_what_the_whole_sequence_gives():
@@ -19,12 +20,12 @@ def test_steps_over_a_cache_give_what_the_whole_sequence_gives():
     rows = torch.randn(1, 10, language.WIDTH)
     caches = {}
     for i in range(2):
-        caches[f"kv_cache_k_{i}"] = torch.zeros(1, 4, language.CACHE_LENGTH, 32)
-        caches[f"kv_cache_v_{i}"] = torch.zeros(1, 4, 32, language.CACHE_LENGTH)
+        caches[f"kv_cache_k_{i}"] = torch.zeros(1, 4, CACHE_LENGTH, 32)
+        caches[f"kv_cache_v_{i}"] = torch.zeros(1, 4, 32, CACHE_LENGTH)
     with torch.no_grad():
         whole = decoder(rows)
         for start, stop in ((0, 6), (6, 9), (9, 10)):
-            mask = torch.full((1, 1, stop - start, language.CACHE_LENGTH), -1e30)
+            mask = torch.full((1, 1, stop - start, CACHE_LENGTH), -1e30)
             for i in range(start, stop):
                 mask[0, 0, i - start, : i + 1] = 0
             positions = torch.arange(start, stop, dtype=torch.int32)
