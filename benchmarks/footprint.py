@@ -5,7 +5,7 @@
 
 Without names: smear, what lies in build/bundles, and the bundles and models of the folder EDGE_MATERIAL. Each bundle is
 planned from headers alone, then measured (`edge_sdk.memory.measure`) and planned again, then used in a process of its
-own: two frames, a count, an embedding, a question about a frame, and a question that fills the longest cache, as far
+own: two frames, a count, an embedding, a question about a frame, and a dialogue that fills the longest cache, as far
 as the bundle does these. From outside that process and its children are looked at every 3 ms.
 `--base` prints what a process takes before any section: the constants of edge_sdk/memory/footprint.py.
 JSON: a list of `{"bundle", "engine", "plan_cpu_ms", "headers", "measured", "seen", "error"}`; the three in between are
@@ -54,7 +54,14 @@ def compare(path: Path, engine: str, folder: Path) -> dict[str, Any]:
     assert measured.measured
     assert not headers.measured
     errors = {name: {kind: round(plan[kind] / seen[kind] - 1, 3) for kind in seen} for name, plan in plans.items()}
-    return {"bundle": path.stem, "engine": engine, "plan_cpu_ms": round(plan_ms, 1), **plans, "seen": seen, "error": errors}
+    return {
+        "bundle": path.stem,
+        "engine": engine,
+        "plan_cpu_ms": round(plan_ms, 1),
+        **plans,
+        "seen": seen,
+        "error": errors,
+    }
 
 
 def use_apart(path: Path, engine: str, cache: Path) -> dict[str, int]:
@@ -100,8 +107,6 @@ def use(path: Path, engine: str, cache: Path) -> None:
     import edge_sdk.memory
     from edge_sdk.runtime import WeightCache, open_model
 
-    chance = np.random.default_rng(7)
-    frames = [edge.Frame.of(chance.integers(0, 256, (960, 1280, 3), np.uint8)) for _ in range(2)]
     if path.suffix == ".tflite":
         with open_model(path, engine=engine, threads=1, weight_cache=WeightCache(cache)) as model:
             for run in [model.bind(name) for name in model.signatures] * 2:
@@ -109,6 +114,7 @@ def use(path: Path, engine: str, cache: Path) -> None:
         return
     with edge.load(path, engine=engine, threads=1, weight_cache=WeightCache(cache)) as model:
         sees = model.bundle.has("tf_lite_vision_encoder")
+        frames = [edge.Frame.of(np.full((960, 1280, 3), shade, np.uint8)) for shade in ((80, 160) if sees else ())]
         if model.labels:
             model.count(frames[0])
         if sees:
@@ -116,7 +122,9 @@ def use(path: Path, engine: str, cache: Path) -> None:
         if model.bundle.has("tf_lite_prefill_decode"):
             if sees:
                 print(model.ask("How many cells are there?", frames[0], max_tokens=8).text)
-            print(model.ask(_filling(model.bundle), max_tokens=16).text)
+            talk = model.conversation()  # which begins in the shortest cache and moves up
+            print(talk.ask("How many?", max_tokens=4).text)
+            print(talk.ask(_filling(model.bundle), max_tokens=16).text)
 
 
 def _filling(bundle: Any) -> str:
@@ -125,7 +133,7 @@ def _filling(bundle: Any) -> str:
 
     words = "how many cells "
     each = len(bundle.tokenizer().encode(words * 10)) / 10
-    return words * int((max(cache_lengths(bundle)) - 64) / each)
+    return words * int((max(cache_lengths(bundle)) - 128) / each)
 
 
 def base(engine: str) -> dict[str, int]:

@@ -9,7 +9,17 @@ from types import MappingProxyType
 from edge_sdk.bundle import Bundle
 from edge_sdk.memory.workload import GraphLoad, workload
 
-__all__ = ["BASE", "PACKER", "Footprint", "cache_bytes", "packing_footprint", "predict", "predict_words", "used_graphs"]
+__all__ = [
+    "BASE",
+    "PACKER",
+    "Footprint",
+    "cache_bytes",
+    "packing_footprint",
+    "predict",
+    "predict_words",
+    "running_bytes",
+    "used_graphs",
+]
 
 # What the records of an operator take in an engine, with the tensors around it (26.1 MB for the 6178 of a decoder),
 # those of a graph, and what a section takes whatever is in it, with the pages of code that its operators wake.
@@ -120,28 +130,40 @@ def predict(
         There is no such section, or it is damaged.
     """
     graphs = workload(bundle, section)
-    size = bundle.section(section).size
     used = used_graphs(graphs, cache_length)
+    size = bundle.section(section).size
     records = _records_bytes(graphs, threads)
-    arrays = sum(graph.ends_bytes for graph in used) + cache_bytes(used)
-    inner = _inner_bytes(used)
-    early = any(graph.prepared_early for graph in graphs)
-    tables = min(max((graph.table_bytes for graph in used), default=0), _LOOK_UPS * _LOOK_UP_BYTES)
-    file = min(size, tables + _HEADER_BYTES * sum(graph.operators for graph in graphs)) + _SECTION_FILE_BYTES
     if engine == "interpreter":
-        # It shares nothing: each graph has weights, inputs and outputs of its own, a cache on both sides. A part of
-        # a file is read into memory; a whole one is mapped, and all of it read while it is packed.
-        copy, file = (size, file) if bundle.version else (0, size + _SECTION_FILE_BYTES)
-        packed = sum(_packed_bytes([graph]) for graph in graphs)
-        own = inner + sum(graph.ends_bytes + 2 * graph.cache_bytes for graph in used)
-        early = early or len(used) < 2
-        return Footprint(copy + records + (packed + own) * early, copy + records + packed + own + arrays, file)
-    packed = _packed_bytes(used)
-    if weight_cached and size >= _CACHED_MIN_BYTES:
-        return Footprint(records + inner * early, records + inner + arrays, packed + file)
+        return _in_interpreter(graphs, used, records, size, mapped=bundle.version is None)
+    return _in_litert(graphs, used, records, size, cached=weight_cached and size >= _CACHED_MIN_BYTES)
+
+
+def _in_litert(
+    graphs: Collection[GraphLoad], used: Collection[GraphLoad], records: int, size: int, *, cached: bool
+) -> Footprint:
+    inner = {graph.signature: int(_GAPS * graph.inner_bytes) for graph in used}
+    early = any(graph.prepared_early for graph in graphs)
+    packed, running, file = _packed_bytes(used), running_bytes(used, inner), _pages_bytes(graphs, used, size)
+    prepared = sum(inner.values()) if early else 0
+    if cached:
+        return Footprint(records + prepared, records + running, packed + file)
     # Each weight is packed beside the others, and then put with them.
     opened = records + _largest_bytes(used)
-    return Footprint(opened + (inner + packed) * early, opened + inner + arrays + packed, file)
+    return Footprint(opened + prepared + packed * early, opened + running + packed, file)
+
+
+def _in_interpreter(
+    graphs: Collection[GraphLoad], used: Collection[GraphLoad], records: int, size: int, *, mapped: bool
+) -> Footprint:
+    """Count what shares nothing: each graph has weights, inputs and outputs of its own, a cache on both sides."""
+    own = {graph.signature: int(_GAPS * graph.inner_bytes) + graph.ends_bytes + 2 * graph.cache_bytes for graph in used}
+    early = len(used) < 2 or any(graph.prepared_early for graph in graphs)
+    packed = sum(_packed_bytes([graph]) for graph in graphs)
+    prepared = packed + sum(own.values()) if early else 0
+    # A part of a file is read into memory; a whole one is mapped, and all of it read while it is packed.
+    opened = records if mapped else records + size
+    file = size + _SECTION_FILE_BYTES if mapped else _pages_bytes(graphs, used, size)
+    return Footprint(opened + prepared, opened + packed + running_bytes(used, own), file)
 
 
 def predict_words(bundle: Bundle) -> Footprint:
@@ -175,8 +197,11 @@ def _records_bytes(graphs: Collection[GraphLoad], threads: int) -> int:
     return _SECTION_BYTES + _OPERATOR_BYTES * operators + _GRAPH_BYTES * len(graphs) + _THREAD_BYTES * (threads - 1)
 
 
-def _inner_bytes(graphs: Iterable[GraphLoad]) -> int:
-    return sum(int(_GAPS * graph.inner_bytes) for graph in graphs)
+def _pages_bytes(graphs: Collection[GraphLoad], used: Collection[GraphLoad], size: int) -> int:
+    """Return which pages of a section are touched: those of its tables, and constants that stay where they are."""
+    tables = min(max((graph.table_bytes for graph in used), default=0), _LOOK_UPS * _LOOK_UP_BYTES)
+    headers = _HEADER_BYTES * sum(graph.operators for graph in graphs)
+    return min(size, tables + headers) + _SECTION_FILE_BYTES
 
 
 def _largest_bytes(graphs: Iterable[GraphLoad]) -> int:
@@ -192,12 +217,28 @@ def used_graphs(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[G
 
 
 def cache_bytes(used: Iterable[GraphLoad]) -> int:
-    """Return what caches take: while a conversation moves up, the longest and the one before it."""
-    by_length: dict[int, int] = {}
-    for graph in used:
-        if graph.cache_length is not None:
-            by_length[graph.cache_length] = max(by_length.get(graph.cache_length, 0), graph.cache_bytes)
-    return sum(sorted(by_length.values())[-2:])
+    """Return what the longest caches of some graphs take; those that share a length share their caches."""
+    return max((graph.cache_bytes for graph in used), default=0)
+
+
+def running_bytes(used: Collection[GraphLoad], added: Mapping[str, int]) -> int:
+    """Return the most that graphs take while a conversation moves up through their caches.
+
+    Parameters
+    ----------
+    used : collection of GraphLoad
+        The graphs that are called.
+    added : mapping
+        What each signature's first run adds, which stays, besides the arrays bound to it.
+    """
+    most = stays = held = 0
+    for length in sorted({graph.cache_length or 0 for graph in used}):
+        stage = [graph for graph in used if (graph.cache_length or 0) == length]
+        caches = cache_bytes(stage)
+        most = max(most, stays + held + caches)  # what is in use is copied from one to the other
+        stays += sum(graph.ends_bytes + added[graph.signature] for graph in stage)
+        most, held = max(most, stays + caches), caches
+    return most
 
 
 def _packed_bytes(graphs: Iterable[GraphLoad]) -> int:

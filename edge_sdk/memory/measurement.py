@@ -23,7 +23,7 @@ from typing import Any
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ModelError
-from edge_sdk.memory.footprint import BASE, Footprint, cache_bytes, used_graphs
+from edge_sdk.memory.footprint import BASE, Footprint, running_bytes, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache
 from edge_sdk.runtime.worker import worker_command
@@ -96,9 +96,11 @@ class Measurement:
         if found is None:
             return None
         used = used_graphs(workload(bundle, section), cache_length)
-        added = [found.signatures[graph.signature] for graph in used]
-        private = found.private_bytes + cache_bytes(used) + sum(item[0] for item in added)
-        file = found.file_bytes + sum(item[1] for item in added)
+        added = {graph.signature: found.signatures[graph.signature] for graph in used}
+        # Measured with the arrays that are bound to them, which are known apart.
+        engine = {graph.signature: added[graph.signature][0] - graph.ends_bytes for graph in used}
+        private = found.private_bytes + running_bytes(used, engine)
+        file = found.file_bytes + sum(item[1] for item in added.values())
         return Footprint(found.load_private_bytes, private, file)
 
     def as_json(self) -> dict[str, Any]:
