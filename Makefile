@@ -57,9 +57,10 @@ test-all:  ## run the tests on every Python from 3.10 to 3.13 that is installed
 	  echo "== Python $$v ($$p)"; $(MAKE) test PYTHON=$$p VENV=.venv-$$v; \
 	done
 
-docs: $(VENV)/.run  ## write the references of commands and boards anew
+docs: $(VENV)/.run  ## write the references of commands, boards and checks anew
 	$(BIN)/python -m edge_sdk.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m boards.reference > docs/reference/boards.md
+	$(BIN)/python -m edge_sdk.doctor.reference > docs/reference/doctor.md
 
 plans: $(VENV)/.run  ## write the page of plans anew, for smear and the bundles in build/bundles
 	@mkdir -p build

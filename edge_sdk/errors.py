@@ -20,6 +20,7 @@ __all__ = [
     "SignatureNotFound",
     "StorageError",
     "UnitError",
+    "UnknownCheck",
 ]
 
 
@@ -77,3 +78,7 @@ class OverBudget(EdgeError, MemoryError):
 
 class UnitError(EdgeError, ValueError):
     """An amount with a unit, such as ``512MB``, was expected and something else was found."""
+
+
+class UnknownCheck(EdgeError, LookupError):
+    """`edge doctor` has no check of that name."""

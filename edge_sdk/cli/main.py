@@ -23,6 +23,7 @@ COMMANDS = {
     "ask": ("edge_sdk.cli.ask", "ask"),
     "bundle": ("edge_sdk.cli.bundle", "bundle"),
     "count": ("edge_sdk.cli.count", "count"),
+    "doctor": ("edge_sdk.cli.doctor", "doctor"),
     "plan": ("edge_sdk.cli.plan", "plan"),
 }
 
