@@ -21,7 +21,6 @@ STEPS = (
     "weights streamed from flash",
     "parts left out",
 )
-STREAMED = STEPS.index("weights streamed from flash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +72,14 @@ def steps_to(chosen: Tried, tried: Sequence[Tried], *, stream: bool, speed: str)
         kind = _kind(item.rung, best)
         needs[kind] = min(item.needed_bytes, needs.get(kind, item.needed_bytes))
     found = []
-    for kind in range(_kind(rung, best) + 1):
-        taken = _taken(rung, best)[kind]
-        why = (
-            _cost(kind, rung)
-            if taken
-            else _missing(kind, best)
-            if kind not in needs
-            else f"It needs {format_bytes(needs[kind])}."
-        )
-        if kind == STREAMED and not taken and not stream:
-            why = "It was not asked for."
-        elif kind == STREAMED and taken:
-            why = f"The flash is read for every token: {speed}"
-        found.append(Step(STEPS[kind], taken, why, needs.get(kind)))
+    for kind, taken in enumerate(_taken(rung, best)[: _kind(rung, best) + 1]):
+        if taken:
+            told = _cost(kind, rung, speed)
+        elif kind in needs:
+            told = f"It needs {format_bytes(needs[kind])}."
+        else:
+            told = _missing(kind, best, stream=stream)
+        found.append(Step(STEPS[kind], taken, told, needs.get(kind)))
     if (rung.engine, rung.weight_cache) != (best.engine, best.weight_cache):
         found.append(_storage(rung, best, tried))
     return tuple(found)
@@ -110,7 +103,7 @@ def _kind(rung: Rung, best: Rung) -> int:
     return max(kind for kind, taken in enumerate(_taken(rung, best)) if taken)
 
 
-def _cost(kind: int, rung: Rung) -> str:
+def _cost(kind: int, rung: Rung, speed: str) -> str:
     """Say what a step that was taken costs."""
     lost = ", ".join(name for name in rung.outline.sections if name not in rung.sections)
     loads = "tens of milliseconds" if rung.weight_cache else "seconds, for want of a weight cache"
@@ -120,12 +113,12 @@ def _cost(kind: int, rung: Rung) -> str:
         f"Question and answer together have room for {rung.cache_length} tokens.",
         "",
         f"{rung.outline.bundle} answers instead: fewer bits a weight, or less that it can do.",
-        "",
+        f"The flash is read for every token: {speed}",
         f"Without {lost}: what needs them is refused.",
     )[kind]
 
 
-def _missing(kind: int, best: Rung) -> str:
+def _missing(kind: int, best: Rung, *, stream: bool) -> str:
     """Say why a step could not be tried."""
     tokens = best.outline.visual_tokens
     return (
@@ -134,7 +127,7 @@ def _missing(kind: int, best: Rung) -> str:
         "It comes with one cache length." if best.cache_length else "It has no cache.",
         f"It offers {tokens} a frame and no other number." if tokens else "It sees no frames.",
         f"There is no {best.outline.name}@... beside it.",
-        "It has no weights that could be streamed.",
+        "It has no weights that could be streamed." if stream else "It was not asked for.",
         "",
     )[kind]
 
