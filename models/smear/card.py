@@ -41,7 +41,7 @@ _QUESTIONS = {
     "medical": "medical advice (turned down)",
     "finer": "kinds of cells it does not know (turned down)",
     "off": "other topics (turned down)",
-    "no frame": "any of the first seven, without a frame",
+    "no frame": "about a frame, without one",
 }
 
 

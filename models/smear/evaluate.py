@@ -33,7 +33,7 @@ from answer_score import (
     score_answers,
     score_others,
 )
-from data import CLASSES, SIDE_PX, Boxes, Pixels, read_boxes
+from data import CLASSES, SIDE_PX, Boxes, read_boxes, read_pixels
 from eyes import open_eyes
 from metric import Counts, intervals, match, overall_f1, score
 from question import facts_of
@@ -43,7 +43,6 @@ from edge_sdk.bundle import find_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.centre import CentreRule, Centres, find_centres
 from edge_sdk.pipeline.count import Count
-from edge_sdk.pipeline.preprocess import Preprocess
 
 _FLOAT = Path(__file__).resolve().parent / "float"
 Item = TypeVar("Item")
@@ -101,13 +100,6 @@ def boxes_of(found: Centres) -> Boxes:
     return np.concatenate([kind, found.place - half, found.place + half], axis=1).astype(np.float32)
 
 
-def resized(path: Path) -> Pixels:
-    """Read a picture and resize it as ``count()`` does: RGB ``(288, 288, 3)``."""
-    out = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
-    Preprocess(SIDE_PX, SIDE_PX, dtype=np.uint8).apply(edge_sdk.Frame.open(path), out)
-    return out
-
-
 def own_rule(bundle_sha256: str) -> CentreRule | None:
     """Give the rule that suits the float network best; None where the bundle was not made from the one kept here."""
     origin = json.loads((_FLOAT / "origin.json").read_text())
@@ -121,7 +113,7 @@ def float_tables(pictures: Sequence[Labelled], rules: Sequence[CentreRule]) -> l
     tables: list[list[Counts]] = [[] for _ in rules]
     with open_eyes(_FLOAT / "encoder_float.tflite", _FLOAT / "cells_float.tflite") as eyes:
         for picture in _shown(pictures, "float"):
-            maps = eyes.maps(resized(picture.path))
+            maps = eyes.maps(read_pixels(picture.path, SIDE_PX))
             for rule, table in zip(rules, tables, strict=True):
                 table.append(match(find_centres(*maps, rule), picture.boxes))
     return tables
@@ -173,10 +165,8 @@ def evaluate(folder: Path, bundle: str, *, answers: bool = True) -> dict[str, ob
     with edge_sdk.load(path) as model:
         classes = model.bundle.card.cells.classes
         found = look(model, pictures, answers=answers)
-    rule, own = (
-        CentreRule(tuple(c.threshold for c in classes), tuple(c.radius_share for c in classes)),
-        own_rule(digest),
-    )
+    rule = CentreRule(tuple(c.threshold for c in classes), tuple(c.radius_share for c in classes))
+    own = own_rule(digest)
     full, best = float_tables(pictures, (rule, own)) if own else (None, None)
     small = found.tables
     return {
