@@ -14,6 +14,7 @@ __all__ = [
     "MissingDependency",
     "ModelError",
     "OverBudget",
+    "ProcessNotFound",
     "PromptError",
     "PromptTooLong",
     "ShapeError",
@@ -78,6 +79,10 @@ class OverBudget(EdgeError, MemoryError):
 
 class UnitError(EdgeError, ValueError):
     """An amount with a unit, such as ``512MB``, was expected and something else was found."""
+
+
+class ProcessNotFound(EdgeError, LookupError):
+    """A process that was to be watched is not there, or has ended."""
 
 
 class UnknownCheck(EdgeError, LookupError):

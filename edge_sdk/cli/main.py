@@ -21,10 +21,12 @@ _INTERRUPTED = 128 + signal.SIGINT
 # Command -> (module, attribute): adding a command is one file and one line here.
 COMMANDS = {
     "ask": ("edge_sdk.cli.ask", "ask"),
+    "board": ("edge_sdk.cli.board", "board"),
     "bundle": ("edge_sdk.cli.bundle", "bundle"),
     "count": ("edge_sdk.cli.count", "count"),
     "doctor": ("edge_sdk.cli.doctor", "doctor"),
     "plan": ("edge_sdk.cli.plan", "plan"),
+    "watch": ("edge_sdk.cli.watch", "watch"),
 }
 
 

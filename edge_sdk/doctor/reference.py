@@ -10,12 +10,12 @@ __all__ = ["reference"]
 
 _HEAD = """# What edge doctor checks
 
-Written by `make docs` from the table of checks. `edge doctor --only ID` does one of them, or all of a group: the part of
-an id before its dot. An id keeps its meaning from version to version.
+Written by `make docs` from the table of checks. `edge doctor --only ID` does one of them, or all of a group: the
+part of an id before its dot. An id keeps its meaning from version to version.
 
-Each check has a time limit; one that takes longer is killed and counts as a failure. Those marked "own" run in a process
-of their own, because they use devices or measure memory; the others share one, and the next of them gets a new one where
-it ended.
+Each check has a time limit; one that takes longer is killed and counts as a failure. Those marked "own" run in a
+process of their own, because they use devices or measure memory; the others share one, and where it ends the rest of
+them get a new one.
 
 | mark | it means | exit status |
 |---|---|---|
@@ -24,8 +24,8 @@ it ended.
 | `WARN` | not as it should be, though work goes on | 1 |
 | `FAIL` | something does not work | 2 |
 
-The exit status is that of the worst finding. With `--json` every finding is an object of `id`, `mark` (`ok`, `nothing`,
-`warning`, `failure`), `what` and `fix`.
+The exit status is that of the worst finding. With `--json` every finding is an object of `id`, `mark` (`ok`,
+`nothing`, `warning`, `failure`), `what` and `fix`.
 """
 
 

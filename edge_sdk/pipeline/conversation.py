@@ -19,6 +19,7 @@ from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prompt import check_question, message, split_prompt
 from edge_sdk.pipeline.settings import Settings, SettingsArguments
+from edge_sdk.pulse import PULSE
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -265,6 +266,7 @@ class Conversation:
                 break
             token = turn.settings.sampler.pick(logits)
             state.timings.decode_s += time.perf_counter() - begin
+            PULSE.beat(tokens=1)
         rest = "".join(detokenizer.push(token) for token in tokens[told:]) + detokenizer.flush()
         yield from self._say(turn, turn.stop.push(rest) + turn.stop.flush())
 

@@ -23,6 +23,7 @@ from edge_sdk.pipeline.counter import Counter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.vision import Vision, preprocess_for
+from edge_sdk.pulse import PULSE
 
 __all__ = ["VisionLanguageModel"]
 
@@ -53,6 +54,7 @@ class VisionLanguageModel:
         # What the next `ask` may use: one conversation at rest, so that its cache is not made anew every time.
         self._idle: deque[Conversation] = deque(maxlen=1)
         self._closed = False
+        PULSE.loaded(self.name, plan.budget.total_bytes if plan else None)
 
     def __enter__(self) -> VisionLanguageModel:
         return self

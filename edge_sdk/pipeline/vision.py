@@ -15,6 +15,7 @@ from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
 from edge_sdk.memory import Acquire
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
+from edge_sdk.pulse import PULSE
 from edge_sdk.runtime import Model, Run, TensorSpec
 
 __all__ = ["Vision", "preprocess_for"]
@@ -165,6 +166,7 @@ class _Eyes:
         self.seen = None
         geometry = self._preprocess.apply(frame, self._picture)
         self._encode()
+        PULSE.beat(frames=1)
         self.seen = (frame, geometry)
         return geometry
 
