@@ -1,6 +1,7 @@
 """Make bundles to measure with: a known shape, random weights (they mean nothing, and take as long as good ones).
 
     python benchmarks/make_bundles.py 135m        # SmolLM2-135M's shape: about 5 minutes and 4 GB on one core
+    python benchmarks/make_bundles.py 360m        # SmolLM2-360M's: thrice that
     python benchmarks/make_bundles.py tiny        # a small one for short forms: half a minute
 
 Needs the `train` extra (pip install -e .[train]). Each bundle goes to build/bundles/NAME.litertlm and has two cache
@@ -25,7 +26,7 @@ from unittest import mock
 
 SEED = 7
 PREFILL, SHORT, LONG = 128, 256, 1024
-# The shape of https://huggingface.co/HuggingFaceTB/SmolLM2-135M (config.json).
+# The shapes of https://huggingface.co/HuggingFaceTB/SmolLM2-135M and SmolLM2-360M (config.json).
 SHAPES: dict[str, dict[str, Any]] = {
     "135m": {
         "hidden_size": 576,
@@ -33,6 +34,16 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 30,
         "num_attention_heads": 9,
         "num_key_value_heads": 3,
+        "vocab_size": 49152,
+        "rope_theta": 100000.0,
+        "max_position_embeddings": 8192,
+    },
+    "360m": {
+        "hidden_size": 960,
+        "intermediate_size": 2560,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 15,
+        "num_key_value_heads": 5,
         "vocab_size": 49152,
         "rope_theta": 100000.0,
         "max_position_embeddings": 8192,

@@ -46,10 +46,19 @@ def test_the_telemetry(tmp_path: Path) -> None:
     assert result["large_board_kept_open"]["median_ms"] > 0
 
 
+def test_what_a_plan_tells_of_memory(tmp_path: Path) -> None:
+    found: Any = run("footprint.py", tmp_path / "out.json")
+    assert [row["engine"] for row in found] == ["litert", "interpreter"]
+    for row in found:
+        assert set(row["error"]) == {"headers", "measured"}
+        assert row["seen"]["private_bytes"] < row["seen"]["total_bytes"]
+
+
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "decode.py",
+        "footprint.py",
         "make_bundles.py",
         "overhead.py",
         "soak.py",
