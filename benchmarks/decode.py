@@ -35,17 +35,17 @@ BARS = {"decode": 1.5, "prefill": 1.3, "peak_rss": 0.8}
 def ours(bundle: Path, cache: Path, threads: int, answer: int) -> dict[str, float]:
     """Run one turn with the SDK in this process."""
     from edge_sdk.bundle import open_bundle
+    from edge_sdk.memory import Loader, bundle_parts
     from edge_sdk.pipeline.decoder import Decoder
     from edge_sdk.pipeline.sampler import Sampler
-    from edge_sdk.runtime import WeightCache, open_model
+    from edge_sdk.runtime import WeightCache
 
     begin = time.perf_counter()
     with open_bundle(bundle) as opened:
         size = opened.tokenizer().vocab_size  # a conversation needs it, and LiteRT-LM loads it too
-        section = opened.section("tf_lite_prefill_decode")
-        where = {"offset": section.offset, "size": section.size}
-        with open_model(bundle, **where, threads=threads, weight_cache=WeightCache(cache)) as model:
-            decoder, sampler = Decoder(opened, model), Sampler()
+        parts = bundle_parts(opened, threads=threads, weight_cache=WeightCache(cache))
+        with Loader(parts) as loader:
+            decoder, sampler = Decoder(opened, loader.acquire), Sampler()
             loaded = time.perf_counter()
             *prompt, token = random.Random(7).choices(range(5, size), k=PROMPT)
             fed = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.option import bundle_option, check_overlay, engine_options, show_timings
+from edge_sdk.cli.option import budget_option, bundle_option, check_overlay, engine_options, show_timings
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
@@ -31,6 +31,7 @@ __all__ = ["ask"]
     metavar="OUT.png",
     help="Write the first frame, cells marked.",
 )
+@budget_option
 @engine_options
 def ask(
     words: tuple[str, ...],
@@ -40,6 +41,7 @@ def ask(
     seed: int | None,
     as_json: bool,
     overlay: Path | None,
+    budget: str | None,
     engine: str,
     threads: int | None,
 ) -> None:
@@ -62,7 +64,8 @@ def ask(
     if question == "-":
         question = sys.stdin.read().strip()
     frames = _frames(uris, overlay)
-    with load(bundle, engine=engine, threads=threads) as model:
+    task = "all" if overlay else "ask" if frames else "text"
+    with load(bundle, budget=budget, task=task, engine=engine, threads=threads) as model:
         if overlay is not None:
             marked = draw(frames[0], model.count(frames[0]))
         answer = model.ask(question, frames, max_tokens=max_tokens, temperature=temperature, seed=seed)
@@ -109,4 +112,6 @@ def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: b
             sys.stdout.flush()
     finally:
         sys.stdout.write("\n")
+    if answer.finish == "memory":
+        click.echo("edge: The answer ends early: more would have gone over the memory budget.", err=True)
     show_timings(str(answer.timings))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import click
 
-from edge_sdk.cli.option import bundle_option, check_overlay, engine_options
+from edge_sdk.cli.option import budget_option, bundle_option, check_overlay, engine_options
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Count, VisionLanguageModel, load
@@ -34,12 +34,14 @@ __all__ = ["count"]
     metavar="DIR",
     help="Write the pictures, cells marked.",
 )
+@budget_option
 @engine_options
 def count(
     paths: tuple[str, ...],
     bundle: str,
     form: str | None,
     overlay: Path | None,
+    budget: str | None,
     engine: str,
     threads: int | None,
 ) -> None:
@@ -58,7 +60,8 @@ def count(
     overlays = _overlays(pictures, overlay)
     if overlay is not None:
         overlay.mkdir(parents=True, exist_ok=True)
-    with load(bundle, engine=engine, threads=threads) as model, _progress(len(pictures)) as progress:
+    model = load(bundle, budget=budget, task="count", engine=engine, threads=threads)
+    with model, _progress(len(pictures)) as progress:
         failed = _count_all(model, list(zip(pictures, overlays, strict=True)), form, progress)
     if failed:
         click.echo(f"edge: {failed} of {len(pictures)} pictures could not be counted.", err=True)

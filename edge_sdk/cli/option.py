@@ -11,7 +11,7 @@ import click
 
 from edge_sdk.sources import PICTURE_SUFFIXES
 
-__all__ = ["bundle_option", "check_overlay", "engine_options", "show_timings"]
+__all__ = ["budget_option", "bundle_option", "check_overlay", "engine_options", "show_timings"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,6 +21,15 @@ def bundle_option(command: Command) -> Command:
     return click.option("--bundle", default="smear", show_default=True, metavar="NAME|FILE", help="The bundle to use.")(
         command
     )
+
+
+def budget_option(command: Command) -> Command:
+    """Add ``--budget``."""
+    return click.option(
+        "--budget",
+        metavar="AMOUNT",
+        help="How much memory may be taken, such as 512MB; it is planned for and kept to. Else what EDGE_BUDGET says.",
+    )(command)
 
 
 def engine_options(command: Command) -> Command:

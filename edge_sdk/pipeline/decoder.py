@@ -55,6 +55,8 @@ class Decoder:
         The model's, for messages.
     position : int
         Tokens in the caches.
+    capacity : int
+        The most that the longest cache holds.
     """
 
     def __init__(
@@ -78,18 +80,13 @@ class Decoder:
         self._running: Run | None = None
         self._cancelled = False
         self._closed = False
-        self.position = self._needed = 0
-        self._most = bundle.metadata.max_num_tokens or self._stages[-1].length
-        self._shortened: int | None = None
+        self.position = 0
+        most = bundle.metadata.max_num_tokens
+        self.capacity = min(self._stages[-1].length, most) if most else self._stages[-1].length
 
     def __repr__(self) -> str:
         length = self._stage.length if self._stage else 0
         return f"<Decoder of {self.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
-
-    @property
-    def capacity(self) -> int:
-        """The most tokens that the longest cache holds."""
-        return min(self._shortened or self._stages[-1].length, self._most)
 
     def feed(self, *parts: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.
@@ -137,22 +134,9 @@ class Decoder:
             self.position += 1
             return bound.logits
 
-    def shorten(self) -> None:
-        """Move to the shortest cache that holds what there is and what is being fed; `capacity` becomes its length.
-
-        For when memory runs short; `reset` forgets it.
-        """
-        shorter = next(
-            stage for stage in self._stages if stage.length >= min(self._needed + 1, self._stages[-1].length)
-        )
-        if self._stage is not None and shorter.length < self._stage.length:
-            self._move(shorter)
-            self._shortened = shorter.length
-
     def reset(self) -> None:
         """Forget all tokens; the caches' memory is given back where they had grown."""
-        self.position = self._needed = 0
-        self._shortened = None
+        self.position = 0
         if self._stage is not self._stages[0]:
             self._let_go()
 
@@ -178,7 +162,6 @@ class Decoder:
                 why=f"{self.name} holds {self.capacity}, the answer included.",
                 fix="Ask something shorter, or start a new conversation.",
             )
-        self._needed = self.position + count
 
     @contextmanager
     def _open(self, count: int) -> Iterator[_Bound]:

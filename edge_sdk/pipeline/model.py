@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ClosedError, EdgeError
 from edge_sdk.frame import Frame
-from edge_sdk.memory import HEAD, LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan, Relief, trim
+from edge_sdk.memory import HEAD, LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan, trim
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Count
@@ -224,20 +224,18 @@ class VisionLanguageModel:
     def _new_decoder(self, checkpoint: Callable[[], None]) -> Decoder:
         def pause() -> None:
             checkpoint()
-            self._look_at_memory(LANGUAGE, ("a longer cache", decoder.shorten))
+            self._look_at_memory(LANGUAGE)
 
-        decoder = Decoder(self.bundle, self._loader.acquire, pause, self.plan.cache_length if self.plan else None)
-        return decoder
+        return Decoder(self.bundle, self._loader.acquire, pause, self.plan.cache_length if self.plan else None)
 
-    def _look_at_memory(self, needed: Collection[str], *last: Relief) -> None:
-        """Where there is a plan, keep to it: give up what can be had again, what is needed now at the end."""
+    def _look_at_memory(self, needed: Collection[str]) -> None:
+        """Where there is a plan, keep to it: give up what can be had again, but for models that are needed next."""
         if self._guard is not None:
             self._guard.check(
                 (
                     ("the conversation at rest", self._drop_idle),
                     ("the last frame", self._vision.forget if self._vision else trim),
                     ("models that are not in use", lambda: self._loader.drop_idle(needed)),
-                    *last,
                 )
             )
 

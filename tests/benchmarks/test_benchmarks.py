@@ -54,13 +54,41 @@ def test_what_a_plan_tells_of_memory(tmp_path: Path) -> None:
         assert row["seen"]["private_bytes"] < row["seen"]["total_bytes"]
 
 
+def test_real_memory_limits(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    result = run("memory.py", tmp_path / "out.json", "--table", page)
+    if result["skipped"]:
+        pytest.skip(result["skipped"][0])
+    assert [row["limit_mb"] for row in result["rows"]] == [64, 128]
+    for row in result["rows"]:
+        assert row["outcome"] in ("answered", "refused")
+        assert row["oom_kills"] == 0
+        assert row["peak_bytes"] <= row["limit_mb"] * 1_000_000
+    assert "Killed by the kernel: 0 of ours" in page.read_text()
+
+
+def test_the_next_start_after_a_kill(tmp_path: Path) -> None:
+    result = run("kill.py", tmp_path / "out.json")
+    assert result["failed"] == 0
+    assert len(result["moments"]) == 6
+
+
+def test_sharing_between_processes(tmp_path: Path, material: Path) -> None:
+    bundle = material / "bundles/tiny-text.litertlm"
+    result = run("sharing.py", tmp_path / "out.json", "--bundle", bundle)
+    assert 1 < result["ours"]["ratio"] <= 2
+
+
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "decode.py",
         "footprint.py",
+        "kill.py",
         "make_bundles.py",
+        "memory.py",
         "overhead.py",
+        "sharing.py",
         "soak.py",
         "telemetry.py",
     }

@@ -1,0 +1,344 @@
+"""Run bundles under real memory limits, LiteRT-LM beside them: each run answers within its limit or refuses first.
+
+    python benchmarks/memory.py --json OUT [--bundle FILE ...] [--limits-mb 64 128 ...] [--short] [--lab]
+    python benchmarks/memory.py --from OUT --table docs/reference/memory-limits.md
+
+Each run is a process in a control group of its own (v1 or v2; needs the right to make one), with the limit as its
+budget and no swap. What the bundle's file and the packed weights have in the page cache is dropped before: pages are
+charged to the group that reads them first, and what another has read limits nothing. Libraries cannot be dropped, they
+are in use; --lab runs the same in whole systems of 128, 256 and 512 MB (the small Linux of the folder EDGE_MATERIAL),
+where everything counts, and the budget is what the system has.
+
+A run loads, puts 100 tokens or so in, and decodes; smear counts and is asked about a frame. `ours` has its weights
+packed already, `first` starts with an empty weight cache, `streamed` is tried where `ours` refuses. `litert_lm` is
+LiteRT-LM's own benchmark of the same file with its cache warm, 128 tokens in.
+
+JSON: `{"limits_mb", "tokens", "rows": [{"place", "bundle", "side", "limit_mb", "outcome", "tokens_per_s",
+"peak_bytes", "oom_kills", "seconds", "told"}], "skipped": [...]}`. An outcome is answered, refused, cut (ended early,
+for want of memory), killed, failed or timed out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MATERIAL = Path(os.environ.get("EDGE_MATERIAL", ROOT.parent / "shared"))
+LIMITS_MB = (64, 80, 100, 128, 160, 200, 256, 320, 400, 512)
+LAB_MB = (128, 256, 512)
+SIDES = ("first", "ours", "streamed", "litert_lm")
+_WORDS = "how many cells are there and where are they in this frame "
+_LIMIT_S = 240.0
+_MARK = "RESULT "
+
+
+def ours(bundle: Path, cache: Path, budget: str, tokens: int, *, stream: bool) -> dict[str, Any]:
+    """Answer with the SDK in this process, within a budget."""
+    import edge_sdk as edge
+    from edge_sdk.runtime import WeightCache
+
+    task = "ask" if "smear" in bundle.stem else "text"
+    settings = {"budget": budget or None, "task": task, "stream": stream, "weight_cache": WeightCache(cache)}
+    begin = time.perf_counter()
+    try:
+        # Planned by name, so that it is planned for what there is, too, where no budget is told.
+        plan = edge.plan(bundle, **settings)
+    except edge.OverBudget as error:
+        return {"outcome": "refused", "told": error.what}
+    with edge.load(plan, weight_cache=settings["weight_cache"]) as model:
+        if task == "ask":
+            frame = edge.Frame.open(sorted((ROOT / "edge_sdk/data/photos").glob("*.jpg"))[0])
+            answer = model.ask("How many white blood cells are there?", frame, max_tokens=tokens)
+        else:
+            answer = model.ask(_filling(model, 100), max_tokens=tokens)
+        told = answer.text
+        return {
+            "outcome": "cut" if answer.finish == "memory" else "answered",
+            "tokens_per_s": answer.timings.tokens_per_s,
+            "first_token_s": answer.timings.first_token_s,
+            "seconds": time.perf_counter() - begin,
+            "told": "; ".join(step.name for step in plan.steps if step.taken),
+            "characters": len(told),
+        }
+
+
+def _filling(model: Any, tokens: int) -> str:
+    """Make a question of about so many tokens."""
+    each = len(model.bundle.tokenizer().encode(_WORDS * 10)) / 10
+    return _WORDS * max(1, int(tokens / each))
+
+
+def litert_lm(bundle: Path, cache: Path, tokens: int) -> dict[str, Any]:
+    """Run LiteRT-LM's own benchmark in this process."""
+    import litert_lm as library
+
+    library.set_min_log_severity(library.LogSeverity.ERROR)
+    begin = time.perf_counter()
+    backend = library.Backend.CPU(thread_count=min(4, len(os.sched_getaffinity(0))))
+    found = library.Benchmark(
+        str(bundle), backend=backend, prefill_tokens=128, decode_tokens=tokens, cache_dir=str(cache)
+    ).run()
+    return {
+        "outcome": "answered",
+        "tokens_per_s": found.last_decode_tokens_per_second,
+        "first_token_s": found.time_to_first_token_in_second,
+        "seconds": time.perf_counter() - begin,
+    }
+
+
+def work(side: str, bundle: Path, cache: Path, budget: str, tokens: int) -> None:
+    """Be the process of one run, and print what came out on the real standard output."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # LiteRT-LM logs on both
+    found = (
+        litert_lm(bundle, cache, tokens)
+        if side == "litert_lm"
+        else ours(bundle, cache, budget, tokens, stream=side == "streamed")
+    )
+    out.write(_MARK + json.dumps(found) + "\n")
+    out.flush()
+    os._exit(0)  # LiteRT-LM's threads sometimes crash at exit
+
+
+class Group:
+    """A control group with a memory limit and without swap."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.v1 = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
+        root = Path("/sys/fs/cgroup/memory" if self.v1 else "/sys/fs/cgroup")
+        if not self.v1:
+            (root / "cgroup.subtree_control").write_text("+memory")
+        self.folder = root / f"edge-benchmark-{os.getpid()}"
+        self.folder.mkdir()
+        (self.folder / ("memory.limit_in_bytes" if self.v1 else "memory.max")).write_text(str(limit_bytes))
+        with suppress(OSError):  # a kernel without swap has no such file
+            (self.folder / ("memory.swappiness" if self.v1 else "memory.swap.max")).write_text("0")
+
+    def command(self, command: list[str]) -> list[str]:
+        """Give the command that runs another inside."""
+        return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
+
+    def peak_bytes(self) -> int | None:
+        """Return the most that was charged to it; None where the kernel does not tell."""
+        file = self.folder / ("memory.max_usage_in_bytes" if self.v1 else "memory.peak")
+        return int(file.read_text()) if file.exists() else None
+
+    def oom_kills(self) -> int:
+        """Return how many processes in it the kernel has killed."""
+        text = (self.folder / ("memory.oom_control" if self.v1 else "memory.events")).read_text()
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
+
+    def close(self) -> None:
+        """Take it away, with what is left in it."""
+        for _ in range(50):
+            for pid in (self.folder / "cgroup.procs").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), 9)
+            with suppress(OSError):
+                self.folder.rmdir()
+                return
+            time.sleep(0.1)
+
+
+@contextmanager
+def group(limit_mb: int) -> Iterator[Group]:
+    """Have a control group for the length of a block."""
+    made = Group(limit_mb * 1_000_000)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def may_limit() -> str:
+    """Say why no control group can be made here; empty where one can."""
+    try:
+        with group(64):
+            return ""
+    except OSError as error:
+        return f"no control group can be made here: {error.strerror} ({error.filename})"
+
+
+def drop_pages(*places: Path) -> None:
+    """Have the kernel drop what it holds of files, of those in folders too."""
+    for place in places:
+        for file in place.rglob("*") if place.is_dir() else [place]:
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())  # what is not written yet cannot be dropped
+                    os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _worker(side: str, bundle: Path, cache: Path, budget: str, tokens: int) -> list[str]:
+    where = ["--bundle", str(bundle), "--cache", str(cache), "--budget", budget]
+    return [sys.executable, str(Path(__file__).resolve()), "--worker", side, *where, "--tokens", str(tokens)]
+
+
+def _finished(command: list[str], limit_s: float = _LIMIT_S) -> tuple[dict[str, Any], str]:
+    """Run a worker, and return what it found and everything it said."""
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return {"outcome": "timed out", "seconds": limit_s}, ""
+    said = ended.stdout + ended.stderr
+    line = next((line for line in ended.stdout.splitlines() if line.startswith(_MARK)), None)
+    if line is not None:
+        return json.loads(line.removeprefix(_MARK)), said
+    last = (ended.stderr.strip().splitlines() or [""])[-1][:200]
+    return {"outcome": "killed" if ended.returncode in (137, -9) else "failed", "told": last}, said
+
+
+def limited(side: str, bundle: Path, cache: Path, limit_mb: int, tokens: int) -> dict[str, Any]:
+    """Run one side in a control group."""
+    drop_pages(bundle, cache)
+    with group(limit_mb) as made:
+        found, _ = _finished(made.command(_worker(side, bundle, cache, f"{limit_mb}MB", tokens)))
+        found |= {"peak_bytes": made.peak_bytes(), "oom_kills": made.oom_kills()}
+    if found["oom_kills"]:
+        found["outcome"] = "killed"
+    return found
+
+
+def in_lab(side: str, bundle: Path, cache: Path, memory_mb: int, tokens: int) -> dict[str, Any]:
+    """Run one side in a system of its own."""
+    watch = '"$@"; ended=$?; echo "KILLS $(dmesg | grep -c "Out of memory")"; exit $ended'
+    worker = ["/bin/sh", "-c", watch, "sh", *_worker(side, bundle, cache, "", tokens)]
+    command = [str(MATERIAL / "lab/lab"), "--mem", f"{memory_mb}M", "--time", str(int(_LIMIT_S)), "--", *worker]
+    found, said = _finished(command, _LIMIT_S + 60)
+    kills = next((line for line in said.splitlines() if line.startswith("KILLS ")), "KILLS 0")
+    found["oom_kills"] = int(kills.split()[1])
+    if found["oom_kills"]:
+        found["outcome"] = "killed"
+    return found
+
+
+def measure(
+    place: str, bundle: Path, limits_mb: list[int], tokens: int, sides: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    """Run all sides of a bundle at all limits."""
+    run = limited if place == "group" else in_lab
+    (ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:  # on a disk: /tmp may be memory itself
+        warm, other = Path(scratch, "warm"), Path(scratch, "litert_lm")
+        other.mkdir()
+        for side, cache in (("ours", warm), ("litert_lm", other)):
+            if side in sides:
+                _finished(_worker(side, bundle, cache, "64GB", 4))  # packs the weights
+        for limit_mb in limits_mb:
+            refused = False
+            for side in sides:
+                if side == "streamed" and not refused:
+                    continue
+                cold = Path(scratch, f"cold-{limit_mb}")
+                cache = {"first": cold, "litert_lm": other}.get(side, warm)
+                found = run(side, bundle, cache, limit_mb, tokens if side != "first" else 4)
+                refused = found["outcome"] == "refused" if side == "ours" else refused
+                row = {"place": place, "bundle": bundle.stem, "side": side, "limit_mb": limit_mb, **found}
+                print(json.dumps(row), flush=True)
+                yield row
+
+
+def table(result: dict[str, Any]) -> str:
+    """Write what was found as a page."""
+    heads = {"first": "first start", "ours": "Edge SDK", "streamed": "streamed", "litert_lm": "LiteRT-LM 0.18"}
+    lines = [
+        "# What runs within which limit",
+        "",
+        "Written by `python benchmarks/memory.py`; how it is measured stands at the top of that file. Tokens per",
+        "second where it answered; a first start packs the weights, and says only whether it came through.",
+    ]
+    for place, title in (("group", "In a control group"), ("lab", "In a whole system with so much memory")):
+        rows = [row for row in result["rows"] if row["place"] == place]
+        for bundle in dict.fromkeys(row["bundle"] for row in rows):
+            own = {(row["limit_mb"], row["side"]): row for row in rows if row["bundle"] == bundle}
+            sides = [side for side in SIDES if any(key[1] == side for key in own)]
+            lines += ["", f"## {bundle}: {title[0].lower()}{title[1:]}", ""]
+            lines += ["| MB | " + " | ".join(heads[side] for side in sides) + " |", "|" + "---|" * (len(sides) + 1)]
+            for limit in dict.fromkeys(key[0] for key in own):
+                cells = [_cell(own.get((limit, side)), side) for side in sides]
+                lines.append(f"| {limit} | " + " | ".join(cells) + " |")
+    kills = {side: sum(row["oom_kills"] for row in result["rows"] if row["side"] == side) for side in SIDES}
+    own_kills = sum(count for side, count in kills.items() if side != "litert_lm")
+    lines += ["", f"Killed by the kernel: {own_kills} of ours, {kills['litert_lm']} of LiteRT-LM."]
+    return "\n".join([*lines, *(f"\nSkipped: {reason}." for reason in result["skipped"])]) + "\n"
+
+
+def _cell(row: dict[str, Any] | None, side: str) -> str:
+    if row is None:
+        return ""
+    if row["outcome"] != "answered":
+        return f"**{row['outcome']}**" if row["outcome"] == "killed" else str(row["outcome"])
+    peak = f", peak {row['peak_bytes'] / 1e6:.0f} MB" if row.get("peak_bytes") else ""
+    return ("answers" if side == "first" else f"{row['tokens_per_s']:.1f}") + peak
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=Path, action="append")
+    parser.add_argument("--limits-mb", type=int, nargs="+", default=list(LIMITS_MB))
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--lab", action="store_true", help="also in whole systems")
+    parser.add_argument("--short", action="store_true", help="smear at two limits, to see that it runs")
+    parser.add_argument("--from", dest="source", type=Path, help="take what was measured before")
+    parser.add_argument("--table", type=Path, help="write a page")
+    parser.add_argument("--worker", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--budget", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _all(options: argparse.Namespace) -> dict[str, Any]:
+    smear = ROOT / "edge_sdk/data/smear.litertlm"
+    bundles = options.bundle or [smear, *sorted((ROOT / "build/bundles").glob("*m.litertlm"))]
+    limits, sides = options.limits_mb, tuple(side for side in SIDES if side in options.sides)
+    if options.short:
+        bundles, limits, sides = [smear], [64, 128], ("ours",)
+    reasons = {"group": may_limit()}
+    if options.lab:
+        lab = MATERIAL / "lab/lab"
+        reasons["lab"] = "" if lab.exists() else f"there is no {lab} (set EDGE_MATERIAL)"
+    rows = [
+        row
+        for place, reason in reasons.items()
+        if not reason
+        for bundle in bundles
+        for row in measure(place, bundle, limits if place == "group" else list(LAB_MB), options.tokens, sides)
+    ]
+    return {
+        "limits_mb": limits,
+        "tokens": options.tokens,
+        "rows": rows,
+        "skipped": [reason for reason in reasons.values() if reason],
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = _options()
+    if options.worker:
+        work(options.worker, options.bundle[0], options.cache, options.budget, options.tokens)
+        return
+    result = json.loads(options.source.read_text()) if options.source else _all(options)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.table:
+        options.table.write_text(table(result))
+    ours_killed = [row for row in result["rows"] if row["side"] != "litert_lm" and row["oom_kills"]]
+    if ours_killed:
+        raise SystemExit(f"{len(ours_killed)} runs of ours were killed.")
+
+
+if __name__ == "__main__":
+    main()

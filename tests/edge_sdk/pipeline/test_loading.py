@@ -1,0 +1,227 @@
+"""Loading by a plan: the same answers with less in memory, and an end in good order where memory runs short."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+import edge_sdk as edge
+from boards.telemetry import Memory
+from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.memory import LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts
+from edge_sdk.pipeline import VisionLanguageModel, loading
+
+PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))[:2]
+QUESTIONS = ("How many white blood cells are there?", "Is the field crowded?")
+
+
+@pytest.fixture(scope="module")
+def in_turns() -> Plan:
+    """Give the plan with the largest budget in which seeing and answering take turns."""
+    whole = edge.plan("smear", budget="1GB", threads=1)
+    plan = edge.plan("smear", budget=whole.needed_bytes - 1, threads=1)
+    assert plan.sequential
+    assert not whole.sequential
+    return plan
+
+
+@pytest.fixture
+def sequential(in_turns: Plan) -> Iterator[VisionLanguageModel]:
+    with edge.load(in_turns) as model:
+        yield model
+
+
+@pytest.fixture
+def resident() -> Iterator[VisionLanguageModel]:
+    with edge.load("smear", threads=1) as model:
+        yield model
+
+
+def test_answers_counts_and_embeddings_are_the_same_in_turns(
+    sequential: VisionLanguageModel, resident: VisionLanguageModel
+) -> None:
+    for photo in map(edge.Frame.open, PHOTOS):
+        assert sequential.count(photo) == resident.count(photo)
+        for question in QUESTIONS:
+            assert sequential.ask(question, photo).text == resident.ask(question, photo).text
+        assert sequential.embed(photo).tobytes() == resident.embed(photo).tobytes()
+
+
+def test_a_conversation_goes_on_after_its_models_were_away(
+    sequential: VisionLanguageModel, resident: VisionLanguageModel
+) -> None:
+    told = []
+    for model in (sequential, resident):
+        with model.conversation() as talk:
+            told.append([talk.ask(QUESTIONS[0], PHOTOS[0]).text])
+            model.count(PHOTOS[1])
+            told[-1].append(talk.ask(QUESTIONS[1]).text)
+    assert told[0] == told[1]
+    assert all(told[0])
+
+
+def test_a_frame_may_be_counted_in_the_midst_of_an_answer(
+    sequential: VisionLanguageModel, resident: VisionLanguageModel
+) -> None:
+    answer = sequential.ask(QUESTIONS[0], PHOTOS[0])
+    pieces = [next(answer)]
+    count = sequential.count(PHOTOS[1])
+    pieces += list(answer)
+    assert "".join(pieces) == resident.ask(QUESTIONS[0], PHOTOS[0]).text
+    assert count == resident.count(PHOTOS[1])
+
+
+def test_what_sees_and_what_answers_are_never_there_together(in_turns: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[set[str]] = []
+    taken = Loader._used
+
+    def watched(loader: Loader, *arguments: object) -> object:
+        there.append({"sees" if name in SIGHT else "answers" for name in loader.open_parts})
+        return taken(loader, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Loader, "_used", watched)
+    with edge.load(in_turns) as model:
+        assert model.ask(QUESTIONS[0], PHOTOS[0]).text
+        model.count(PHOTOS[1])
+    assert {"sees"} in there
+    assert {"answers"} in there
+    assert {"sees", "answers"} not in there
+
+
+def test_threads_that_count_and_ask_in_turns_get_what_one_alone_gets(
+    sequential: VisionLanguageModel, resident: VisionLanguageModel
+) -> None:
+    found: dict[str, object] = {}
+    frames = [edge.Frame.open(photo) for photo in PHOTOS]
+    threads = [
+        threading.Thread(target=lambda: found.update(count=[sequential.count(frame) for frame in frames * 2])),
+        threading.Thread(target=lambda: found.update(ask=[sequential.ask(QUESTIONS[0], f).text for f in frames])),
+        threading.Thread(target=lambda: found.update(talk=sequential.ask(QUESTIONS[0]).text)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert found == {
+        "count": [resident.count(frame) for frame in frames * 2],
+        "ask": [resident.ask(QUESTIONS[0], frame).text for frame in frames],
+        "talk": resident.ask(QUESTIONS[0]).text,
+    }
+
+
+def test_a_plan_for_counting_alone_refuses_to_answer_and_says_why() -> None:
+    with edge.load("smear", budget="200MB", task="count") as model:
+        assert model.count(PHOTOS[0]).cells
+        with pytest.raises(OverBudget, match="runs without"):
+            model.ask(QUESTIONS[0])
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "Loader", None)
+    with pytest.raises(OverBudget, match="are missing"):
+        edge.load("smear", budget="30MB")
+
+
+def test_the_budget_of_the_environment_holds_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_BUDGET", "250MB")
+    with edge.load("smear") as model:
+        assert model.plan is not None
+        assert model.plan.budget.total_bytes == 250_000_000
+    with edge.load("smear", budget="300MB") as model:
+        assert model.plan is not None
+        assert model.plan.budget.total_bytes == 300_000_000
+
+
+@pytest.mark.parametrize(("available_mb", "planned"), [(120, True), (4000, False)])
+def test_it_is_planned_unasked_where_memory_is_scarce(
+    available_mb: int, planned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(8 << 30, available_mb * 1_000_000, 0, 0, 0, (), ())
+    monkeypatch.setattr(loading, "read_memory", lambda: memory)
+    with edge.load("smear") as model:
+        assert (model.plan is not None) == planned
+
+
+def test_beside_a_plan_nothing_else_can_be_said(in_turns: Plan) -> None:
+    with pytest.raises(EdgeError, match="Make another plan"):
+        edge.load(in_turns, budget="1GB")
+
+
+def test_no_cache_longer_than_the_planned_one_is_used(material: Path) -> None:
+    bundle = material / "bundles" / "tiny-text-two-caches.litertlm"
+    plan = replace(edge.plan(bundle, budget="1GB", threads=1), cache_length=128)
+    with edge.load(plan) as model, edge.load(bundle, threads=1) as free:
+        short, long = (one.ask("count the cells") for one in (model, free))
+        assert long.text.startswith(short.text)
+        assert (short.finish, len(short.tokens) < 128) == ("length", True)
+        assert len(long.tokens) > len(short.tokens)
+
+
+@dataclass
+class Reading:
+    """What the guard is told, and whether it always may look."""
+
+    private_bytes: int = 0
+    looks: int = 0
+    rises_after: int | None = None
+
+    def __call__(self) -> int:
+        self.looks += 1
+        return 200 if self.rises_after is not None and self.looks > self.rises_after else self.private_bytes
+
+
+@pytest.fixture
+def reading() -> Reading:
+    return Reading()
+
+
+@pytest.fixture
+def guarded(in_turns: Plan, reading: Reading) -> Iterator[VisionLanguageModel]:
+    """Give a model with everything resident, whose guard reads what the test says, against a limit of 100 bytes."""
+    clock = iter(range(1_000_000))
+    guard = Guard(100, "the test", read=reading, clock=lambda: float(next(clock)))
+    bundle = edge.open_bundle(in_turns.path)
+    plan = edge.plan("smear", budget="1GB", threads=1)
+    with VisionLanguageModel(bundle, Loader(bundle_parts(bundle, plan)), plan, guard) as model:
+        yield model
+
+
+def test_an_answer_ends_in_good_order_where_memory_runs_short(guarded: VisionLanguageModel, reading: Reading) -> None:
+    whole = guarded.ask(QUESTIONS[0], PHOTOS[0])
+    assert (whole.text != "", whole.finish) == (True, "stop")
+    reading.rises_after = reading.looks + 4
+    cut = guarded.ask(QUESTIONS[0], PHOTOS[0])
+    assert cut.finish == ""
+    assert whole.text.startswith(cut.text)
+    assert cut.finish == "memory"
+    assert 0 < len(cut.tokens) < len(whole.tokens)
+
+
+def test_a_question_is_refused_while_memory_is_short_and_answered_again_after(
+    guarded: VisionLanguageModel, reading: Reading
+) -> None:
+    whole = guarded.ask(QUESTIONS[0], PHOTOS[0]).text
+    reading.private_bytes = 200
+    for work in (lambda: guarded.ask(QUESTIONS[0], PHOTOS[0]).text, lambda: guarded.count(PHOTOS[0])):
+        with pytest.raises(OverBudget, match="nothing more can be given up"):
+            work()
+    reading.private_bytes = 50
+    assert guarded.ask(QUESTIONS[0], PHOTOS[0]).text == whole
+
+
+def test_before_it_refuses_it_gives_up_what_can_be_had_again(guarded: VisionLanguageModel, reading: Reading) -> None:
+    whole = guarded.ask(QUESTIONS[0], PHOTOS[0]).text
+    assert set(guarded._loader.open_parts) & set(SIGHT)
+    before = reading.looks
+    reading.private_bytes = 200
+    with pytest.raises(OverBudget):
+        list(guarded.conversation().ask(QUESTIONS[1]))
+    assert reading.looks - before == 5  # at the first look, and after each of four steps
+    assert not guarded._idle
+    assert set(guarded._loader.open_parts) <= set(LANGUAGE)
+    reading.private_bytes = 50
+    assert guarded.ask(QUESTIONS[0], PHOTOS[0]).text == whole
