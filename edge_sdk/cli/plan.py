@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import click
 
+from edge_sdk.bundle import open_bundle
 from edge_sdk.cli.option import engine_options
 from edge_sdk.memory.family import variant_files
 from edge_sdk.memory.flash import measure_read_rate
+from edge_sdk.memory.measurement import measure
 from edge_sdk.memory.outline import TASKS
+from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.planner import plan_for
+from edge_sdk.runtime import WeightCache
 from edge_sdk.units import parse_bytes
 
 __all__ = ["plan"]
@@ -28,6 +33,7 @@ __all__ = ["plan"]
     metavar="AMOUNT|measure",
     help="What that flash delivers in a second; else 20MB is assumed. measure reads 16 MiB to find out.",
 )
+@click.option("--measure", "measured", is_flag=True, help="First find out what its sections take, in minutes at most.")
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def plan(
@@ -38,6 +44,7 @@ def plan(
     task: str,
     stream: bool,
     read_rate: str | None,
+    measured: bool,
     engine: str,
     threads: int | None,
     as_json: bool,
@@ -52,10 +59,12 @@ def plan(
     Examples:
       edge plan smear
       edge plan smear --budget 64MB
+      edge plan smear --measure
       edge plan gemma-3n --board rpi-4b --ram 4GiB --json
       edge plan gemma-3n --budget 1.5GB --stream --read-rate measure
     """
-    found = plan_for(
+    make = partial(
+        plan_for,
         bundle,
         budget=budget,
         board=board,
@@ -66,7 +75,25 @@ def plan(
         task=task,
         read_rate_bytes_per_s=_rate(read_rate, bundle),
     )
+    found = make()
+    if measured:
+        _measure(found, board)
+        found = make()
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else str(found))
+
+
+def _measure(plan: Plan, board: str | None) -> None:
+    """Measure what a plan chose, as it would run it."""
+    if board is not None:
+        raise click.UsageError("--measure looks at this machine; --board plans for another.")
+    with open_bundle(plan.path) as bundle:
+        measure(
+            bundle,
+            engine=plan.engine,
+            threads=plan.threads,
+            weight_cache=WeightCache.usual(),
+            weight_cached=plan.weight_cache,
+        )
 
 
 def _rate(said: str | None, bundle: str) -> int | None:

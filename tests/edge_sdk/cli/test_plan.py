@@ -67,3 +67,17 @@ def test_nonsense_is_refused_by_name(arguments: tuple[str, ...], error: type[Edg
     with pytest.raises(error) as caught:
         run(*arguments)
     assert arguments[-1] in str(caught.value)
+
+
+def test_a_bundle_is_measured_before_it_is_planned_where_that_is_asked_for(material: Path) -> None:
+    path = material / "models/mlperf_tiny_vww_96_int8.tflite"
+    options = ("--budget", "300MB", "--threads", "1")
+    assert "worked out from its headers" in run(path, *options).output
+    assert "): measured\n" in run(path, *options, "--measure").output
+    assert "): measured\n" in run(path, *options).output
+
+
+def test_a_board_that_is_not_here_cannot_be_measured() -> None:
+    done = run("smear", "--board", "rpi-4b", "--measure")
+    assert done.exit_code == 2
+    assert "this machine" in done.output
