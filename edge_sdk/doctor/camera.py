@@ -40,7 +40,7 @@ def camera_answers(here: Surroundings, find: Callable[[], Sequence[Device]] = fi
     if stack is not None:
         yield nothing(f"No USB camera; one on the ribbon connector is read by {stack.programs[0]}: see camera.frames.")
     elif nodes:
-        yield warning(f"{', '.join(nodes)}: none of them is a camera.", _PLUG)
+        yield warning(f"{', '.join(nodes)}: there, but none of them answers as a camera.", _PLUG)
     else:
         yield warning("No camera is there.", _PLUG)
 
@@ -68,19 +68,22 @@ def _stack(here: Surroundings) -> Stack | None:
 
 def _look(uri: str, busy: list[str], open_: Callable[..., Camera], clock: Callable[[], float]) -> Finding:
     try:
-        with open_(uri, timeout_s=_WAIT_S) as camera:
-            began_s = clock()
-            frames = [camera.capture()]
-            while len(frames) < _FRAMES and clock() - began_s < _LOOK_S:
-                frames.append(camera.capture())
-            return _judge(uri, frames)
-    except CameraError as error:
+        camera = open_(uri, timeout_s=_WAIT_S)
+    except EdgeError as error:
         if busy:
             programs = ", ".join(busy)
             return warning(f"{uri} is in use by {programs}.", f"Close {programs}, or go on with it alone.")
         return failure(" ".join(filter(None, (error.what, error.why))), error.fix or _REPLUG)
-    except EdgeError as error:
-        return failure(" ".join(filter(None, (error.what, error.why))), error.fix or _REPLUG)
+    frames: list[Frame] = []
+    began_s = clock()
+    with camera:
+        try:
+            while len(frames) < _FRAMES and clock() - began_s < _LOOK_S:
+                frames.append(camera.capture())
+        except CameraError:
+            if not frames:
+                return failure(f"{uri} can be opened, but gives no frame within {_WAIT_S:g} s.", _REPLUG)
+    return _judge(uri, frames)
 
 
 def _judge(uri: str, frames: Sequence[Frame]) -> Finding:
@@ -92,7 +95,7 @@ def _judge(uri: str, frames: Sequence[Frame]) -> Finding:
     rate = f", {(len(frames) - 1) / span_s:.0f} a second" if span_s > 0 else ""
     told = f"{uri}: {width_px}x{height_px}{rate}"
     if len(frames) == 1:
-        return warning(f"{told}: a single frame came within {_LOOK_S:g} s.", _REPLUG)
+        return warning(f"{told}: a single frame came, and no other.", _REPLUG)
     if different == 1:
         what = f"{told}, but all {len(frames)} frames are the same to the bit, which no working sensor gives."
         return failure(what, _REPLUG)
