@@ -18,8 +18,8 @@ from edge_sdk.units import format_bytes
 __all__ = ["Guard", "Relief", "private_bytes"]
 
 logger = logging.getLogger(__name__)
-# Between two looks, which take some 30 us: less than a thousandth.
-_EVERY_S = 0.05
+# Between two looks, which take some 70 us.
+_EVERY_S = 0.1
 # Packed weights without a file lie in shared memory, and can no more be dropped than any other private memory.
 _PRIVATE = re.compile(rb"^Rss(?:Anon|Shmem):\s*([0-9]+) kB", re.MULTILINE)
 _STATUS_BYTES = 4096
