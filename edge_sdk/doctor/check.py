@@ -26,8 +26,8 @@ class Check:
     asks : str
         What is looked at.
     home : str
-        The function, as ``module:name`` in this package or as a whole path. It takes `Surroundings`, and yields one
-        `Finding` for each thing that it looked at.
+        The function, as ``module:name``; a dot in front stands for this package. It takes `Surroundings`, and yields
+        one `Finding` for each thing that it looked at.
     limit_s : float
         When it counts as hanging.
     apart : bool
@@ -57,38 +57,36 @@ GROUPS = {
 }
 
 CHECKS = (
-    Check("board.known", "Is this a board that the SDK knows and runs on?", "machine:board_known"),
-    Check("cpu.features", "Has the processor what the installed libraries use?", "machine:cpu_features"),
-    Check("os.kernel", "Is the kernel as new as this board needs?", "machine:os_kernel"),
-    Check("os.release", "Are system and C library ones that the libraries run on?", "machine:os_release"),
-    Check("python.version", "Is this Python one that the SDK runs on?", "machine:python_version"),
-    Check("python.packages", "Is every library there that the SDK needs?", "machine:python_packages"),
-    Check("time.set", "Is the clock set, and kept right?", "machine:time_set"),
-    Check("memory.free", "Is there memory for the shipped model?", "memory:memory_free", _LIBRARIES_S),
-    Check("disk.free", "Is there room where bundles and packed weights lie?", "storage:disk_free", _LIBRARIES_S),
-    Check("swap.flash", "Is memory swapped to a card or to flash, which wears it?", "storage:swap_flash"),
-    Check("flash.wear", "How much of its life has the flash behind it?", "storage:flash_wear"),
-    Check("throttle.now", "Is the board slowed down at this moment, and why?", "throttling:throttle_now"),
-    Check("throttle.boot", "Was it slowed down since it was started?", "throttling:throttle_boot"),
-    Check("camera.answers", "Is a camera there, and may this user open it?", "camera:camera_answers", _LIBRARIES_S),
+    Check("board.known", "Is this a board that the SDK knows and runs on?", ".machine:board_known"),
+    Check("cpu.features", "Has the processor what the installed libraries use?", ".machine:cpu_features"),
+    Check("os.kernel", "Is the kernel as new as this board needs?", ".machine:os_kernel"),
+    Check("os.release", "Are system and C library ones that the libraries run on?", ".machine:os_release"),
+    Check("python.version", "Is this Python one that the SDK runs on?", ".machine:python_version"),
+    Check("python.packages", "Is every library there that the SDK needs?", ".machine:python_packages"),
+    Check("time.set", "Is the clock set, and kept right?", ".machine:time_set"),
+    Check("memory.free", "Is there memory for the shipped model?", ".memory:memory_free", _LIBRARIES_S),
+    Check("disk.free", "Is there room where bundles and packed weights lie?", ".storage:disk_free", _LIBRARIES_S),
+    Check("swap.flash", "Is memory swapped to a card or to flash, which wears it?", ".storage:swap_flash"),
+    Check("flash.wear", "How much of its life has the flash behind it?", ".storage:flash_wear"),
+    Check("throttle.now", "Is the board slowed down at this moment, and why?", ".throttling:throttle_now"),
+    Check("throttle.boot", "Was it slowed down since it was started?", ".throttling:throttle_boot"),
+    Check("camera.answers", "Is a camera there, and may this user open it?", ".camera:camera_answers", _LIBRARIES_S),
+    Check("camera.frames", "Does each camera deliver new frames?", ".camera:camera_frames", _CAMERA_S, apart=True),
+    Check("serial.ports", "Which serial ports are there, and has each its driver?", ".serial:serial_ports"),
+    Check("serial.permission", "May this user open the serial ports?", ".serial:serial_permission"),
+    Check("serial.modemmanager", "Does another service take the serial ports?", ".serial:serial_modemmanager"),
+    Check("gpio.chips", "Are the board's GPIO chips there, by their labels?", ".gpio:gpio_chips"),
+    Check("delegate.teflon", "Does the NPUs' delegate answer as the CPU does?", ".model:teflon", _MODEL_S, apart=True),
+    Check("delegate.edgetpu", "Does the Edge TPU's answer as the CPU does?", ".model:edgetpu", _MODEL_S, apart=True),
+    Check("bundle.verified", "Is every bundle whole?", ".model:bundle_verified", _MODEL_S, apart=True),
+    Check("cache.weights", "Can packed weights be kept, and are they whole?", ".model:cache_weights", _LIBRARIES_S),
+    Check("cache.quota", "How much of their quota do packed weights take?", ".model:cache_quota", _LIBRARIES_S),
     Check(
-        "camera.frames", "Does each camera deliver frames, and new ones?", "camera:camera_frames", _CAMERA_S, apart=True
-    ),
-    Check("serial.ports", "Which serial ports are there, and has each its driver?", "serial:serial_ports"),
-    Check("serial.permission", "May this user open the serial ports?", "serial:serial_permission"),
-    Check("serial.modemmanager", "Does another service take the serial ports?", "serial:serial_modemmanager"),
-    Check("gpio.chips", "Are the board's GPIO chips there, by their labels?", "gpio:gpio_chips"),
-    Check("delegate.teflon", "Does the delegate for NPUs answer as the CPU?", "model:teflon", _MODEL_S, apart=True),
-    Check("delegate.edgetpu", "Does that for the Edge TPU answer as the CPU?", "model:edgetpu", _MODEL_S, apart=True),
-    Check("bundle.verified", "Is every bundle whole?", "model:bundle_verified", _MODEL_S, apart=True),
-    Check("cache.weights", "Can packed weights be kept, and are they whole?", "model:cache_weights", _LIBRARIES_S),
-    Check("cache.quota", "How much of their quota do packed weights take?", "model:cache_quota", _LIBRARIES_S),
-    Check(
-        "inference.answer", "Does the shipped model give the expected answer?", "inference:inference_answer",
+        "inference.answer", "Does the shipped model give the expected answer?", ".inference:inference_answer",
         _MODEL_S, apart=True,
     ),
     Check(
-        "inference.memory", "Does it take the memory that its plan says?", "inference:inference_memory",
+        "inference.memory", "Does it take the memory that its plan says?", ".inference:inference_memory",
         _MODEL_S, apart=True,
     ),
 )  # fmt: skip

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from boards.telemetry.file import Files
 from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.doctor.finding import Finding, failure, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.frame import Frame
-from edge_sdk.memory import plan_for
+from edge_sdk.memory import plan_for, private_bytes
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
 from edge_sdk.units import format_bytes
 
@@ -21,7 +20,6 @@ QUESTION = "How many white blood cells are there?"
 EXPECTED = {"smear-1.jpg": 2, "smear-2.jpg": 1}
 # What a plan may be off by: the more of the two.
 _SLACK_SHARE, _SLACK_BYTES = 0.10, 8_000_000
-_PRIVATE = re.compile(r"^(?:RssAnon|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 def inference_answer(_here: Surroundings) -> Iterator[Finding]:
@@ -47,7 +45,7 @@ def inference_memory(_here: Surroundings) -> Iterator[Finding]:
     with load(SHIPPED / "smear.litertlm") as model:
         _ask(model, next(iter(EXPECTED)))
         model.count(_photo(next(iter(EXPECTED))))
-        taken = sum(1024 * int(size) for size in _PRIVATE.findall(Files().text("/proc/self/status") or ""))
+        taken = private_bytes()
     planned = plan.peak_private_bytes
     told = f"It took {format_bytes(taken)} of private memory; {format_bytes(planned)} were planned"
     if taken > planned + max(_SLACK_SHARE * planned, _SLACK_BYTES):

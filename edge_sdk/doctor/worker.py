@@ -41,9 +41,7 @@ def _findings(home: str, here: Surroundings) -> Iterable[Finding]:
     """Do one check; whatever goes wrong in it is a finding."""
     module, _, name = home.partition(":")
     try:
-        function: Callable[[Surroundings], Iterable[Finding]] = getattr(
-            import_module(module if "." in module else f"edge_sdk.doctor.{module}"), name
-        )
+        function: Callable[[Surroundings], Iterable[Finding]] = getattr(import_module(module, __package__), name)
         yield from function(here)
     except EdgeError as error:
         yield failure(" ".join(filter(None, (error.what, error.why))), error.fix or "")
