@@ -1,17 +1,17 @@
 """Run bundles under real memory limits, LiteRT-LM beside them: each run answers within its limit or refuses first.
 
-    python benchmarks/memory.py --json OUT [--bundle FILE ...] [--limits-mb 64 128 ...] [--short] [--lab]
+    python benchmarks/memory.py --json OUT [--bundle FILE ...] [--limits-mb 64 128 ...] [--short] [--places group lab]
     python benchmarks/memory.py --from OUT --table docs/reference/memory-limits.md
 
 Each run is a process in a control group of its own (v1 or v2; needs the right to make one), with the limit as its
 budget and no swap. What the bundle's file and the packed weights have in the page cache is dropped before: pages are
 charged to the group that reads them first, and what another has read limits nothing. Libraries cannot be dropped, they
-are in use; --lab runs the same in whole systems of 128, 256 and 512 MB (the small Linux of the folder EDGE_MATERIAL),
-where everything counts, and the budget is what the system has.
+are in use; the place `lab` is the same in whole systems of 128, 256 and 512 MB (the small Linux of the folder
+EDGE_MATERIAL), where everything counts, and the budget is what the system has.
 
-A run loads, puts 100 tokens or so in, and decodes; smear counts and is asked about a frame. `ours` has its weights
-packed already, `first` starts with an empty weight cache, `streamed` is tried where `ours` refuses. `litert_lm` is
-LiteRT-LM's own benchmark of the same file with its cache warm, 128 tokens in.
+A run loads, puts 100 tokens or so in, and decodes; smear is asked about a frame. `ours` has its weights packed and its
+sections measured already, `first` starts with an empty weight cache, `streamed` is tried where `ours` refuses.
+`litert_lm` is LiteRT-LM's own benchmark of the same file with its cache warm, 128 tokens in, and never a frame.
 
 JSON: `{"limits_mb", "tokens", "rows": [{"place", "bundle", "side", "limit_mb", "outcome", "tokens_per_s",
 "peak_bytes", "oom_kills", "seconds", "told"}], "skipped": [...]}`. An outcome is answered, refused, cut (ended early,
@@ -28,9 +28,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from control_group import drop_pages, group, may_limit
 
 ROOT = Path(__file__).resolve().parents[1]
 MATERIAL = Path(os.environ.get("EDGE_MATERIAL", ROOT.parent / "shared"))
@@ -72,6 +73,19 @@ def ours(bundle: Path, cache: Path, budget: str, tokens: int, *, stream: bool) -
         }
 
 
+def warm(bundle: Path, cache: Path) -> dict[str, Any]:
+    """Pack weights, and measure what sections take, as `edge plan --measure` does."""
+    import edge_sdk as edge
+    from edge_sdk.memory.measurement import measure as measure_sections
+    from edge_sdk.runtime import WeightCache
+
+    kept = WeightCache(cache)
+    plan = edge.plan(bundle, budget="64GB", weight_cache=kept)
+    with edge.open_bundle(bundle) as opened:
+        measure_sections(opened, engine=plan.engine, threads=plan.threads, weight_cache=kept)
+    return {"outcome": "answered"}
+
+
 def _filling(model: Any, tokens: int) -> str:
     """Make a question of about so many tokens."""
     each = len(model.bundle.tokenizer().encode(_WORDS * 10)) / 10
@@ -100,83 +114,15 @@ def work(side: str, bundle: Path, cache: Path, budget: str, tokens: int) -> None
     """Be the process of one run, and print what came out on the real standard output."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # LiteRT-LM logs on both
-    found = (
-        litert_lm(bundle, cache, tokens)
-        if side == "litert_lm"
-        else ours(bundle, cache, budget, tokens, stream=side == "streamed")
-    )
+    if side == "warm":
+        found = warm(bundle, cache)
+    elif side == "litert_lm":
+        found = litert_lm(bundle, cache, tokens)
+    else:
+        found = ours(bundle, cache, budget, tokens, stream=side == "streamed")
     out.write(_MARK + json.dumps(found) + "\n")
     out.flush()
     os._exit(0)  # LiteRT-LM's threads sometimes crash at exit
-
-
-class Group:
-    """A control group with a memory limit and without swap."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.v1 = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
-        root = Path("/sys/fs/cgroup/memory" if self.v1 else "/sys/fs/cgroup")
-        if not self.v1:
-            (root / "cgroup.subtree_control").write_text("+memory")
-        self.folder = root / f"edge-benchmark-{os.getpid()}"
-        self.folder.mkdir()
-        (self.folder / ("memory.limit_in_bytes" if self.v1 else "memory.max")).write_text(str(limit_bytes))
-        with suppress(OSError):  # a kernel without swap has no such file
-            (self.folder / ("memory.swappiness" if self.v1 else "memory.swap.max")).write_text("0")
-
-    def command(self, command: list[str]) -> list[str]:
-        """Give the command that runs another inside."""
-        return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
-
-    def peak_bytes(self) -> int | None:
-        """Return the most that was charged to it; None where the kernel does not tell."""
-        file = self.folder / ("memory.max_usage_in_bytes" if self.v1 else "memory.peak")
-        return int(file.read_text()) if file.exists() else None
-
-    def oom_kills(self) -> int:
-        """Return how many processes in it the kernel has killed."""
-        text = (self.folder / ("memory.oom_control" if self.v1 else "memory.events")).read_text()
-        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
-
-    def close(self) -> None:
-        """Take it away, with what is left in it."""
-        for _ in range(50):
-            for pid in (self.folder / "cgroup.procs").read_text().split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), 9)
-            with suppress(OSError):
-                self.folder.rmdir()
-                return
-            time.sleep(0.1)
-
-
-@contextmanager
-def group(limit_mb: int) -> Iterator[Group]:
-    """Have a control group for the length of a block."""
-    made = Group(limit_mb * 1_000_000)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def may_limit() -> str:
-    """Say why no control group can be made here; empty where one can."""
-    try:
-        with group(64):
-            return ""
-    except OSError as error:
-        return f"no control group can be made here: {error.strerror} ({error.filename})"
-
-
-def drop_pages(*places: Path) -> None:
-    """Have the kernel drop what it holds of files, of those in folders too."""
-    for place in places:
-        for file in place.rglob("*") if place.is_dir() else [place]:
-            if file.is_file():
-                with file.open("rb") as stream:
-                    os.fsync(stream.fileno())  # what is not written yet cannot be dropped
-                    os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _worker(side: str, bundle: Path, cache: Path, budget: str, tokens: int) -> list[str]:
@@ -229,18 +175,19 @@ def measure(
     run = limited if place == "group" else in_lab
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:  # on a disk: /tmp may be memory itself
-        warm, other = Path(scratch, "warm"), Path(scratch, "litert_lm")
+        packed, other = Path(scratch, "packed", "weights"), Path(scratch, "litert_lm")
         other.mkdir()
-        for side, cache in (("ours", warm), ("litert_lm", other)):
-            if side in sides:
-                _finished(_worker(side, bundle, cache, "64GB", 4))  # packs the weights
+        for side, cache in (("warm", packed), ("litert_lm", other)):
+            found, said = _finished(_worker(side, bundle, cache, "", 4))  # packs the weights
+            if found["outcome"] != "answered":
+                print(f"{side} of {bundle.name}: {found['outcome']}, {said[-300:]}", flush=True)
         for limit_mb in limits_mb:
             refused = False
             for side in sides:
                 if side == "streamed" and not refused:
                     continue
-                cold = Path(scratch, f"cold-{limit_mb}")
-                cache = {"first": cold, "litert_lm": other}.get(side, warm)
+                cold = Path(scratch, f"cold-{limit_mb}", "weights")
+                cache = {"first": cold, "litert_lm": other}.get(side, packed)
                 found = run(side, bundle, cache, limit_mb, tokens if side != "first" else 4)
                 refused = found["outcome"] == "refused" if side == "ours" else refused
                 row = {"place": place, "bundle": bundle.stem, "side": side, "limit_mb": limit_mb, **found}
@@ -255,7 +202,8 @@ def table(result: dict[str, Any]) -> str:
         "# What runs within which limit",
         "",
         "Written by `python benchmarks/memory.py`; how it is measured stands at the top of that file. Tokens per",
-        "second where it answered; a first start packs the weights, and says only whether it came through.",
+        "second where it answered; a first start packs the weights, and says only whether it came through. LiteRT-LM",
+        "is given text alone, of smear too.",
     ]
     for place, title in (("group", "In a control group"), ("lab", "In a whole system with so much memory")):
         rows = [row for row in result["rows"] if row["place"] == place]
@@ -289,11 +237,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--lab", action="store_true", help="also in whole systems")
+    parser.add_argument("--places", nargs="+", choices=("group", "lab"), default=["group"])
     parser.add_argument("--short", action="store_true", help="smear at two limits, to see that it runs")
     parser.add_argument("--from", dest="source", type=Path, help="take what was measured before")
     parser.add_argument("--table", type=Path, help="write a page")
-    parser.add_argument("--worker", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("warm", *SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--budget", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -305,10 +253,9 @@ def _all(options: argparse.Namespace) -> dict[str, Any]:
     limits, sides = options.limits_mb, tuple(side for side in SIDES if side in options.sides)
     if options.short:
         bundles, limits, sides = [smear], [64, 128], ("ours",)
-    reasons = {"group": may_limit()}
-    if options.lab:
-        lab = MATERIAL / "lab/lab"
-        reasons["lab"] = "" if lab.exists() else f"there is no {lab} (set EDGE_MATERIAL)"
+    lab = MATERIAL / "lab/lab"
+    may = {"group": may_limit, "lab": lambda: "" if lab.exists() else "there is no small Linux (set EDGE_MATERIAL)"}
+    reasons = {place: may[place]() for place in options.places}
     rows = [
         row
         for place, reason in reasons.items()

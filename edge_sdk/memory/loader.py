@@ -76,11 +76,12 @@ class Loader:
 
     Examples
     --------
-    >>> from edge_sdk.memory import part_files
-    >>> with Loader(part_files(), room_bytes=64_000_000) as loader:  # doctest: +SKIP
-    ...     loader.prefetch("expert-2.tflite")
-    ...     with loader.acquire("expert-1.tflite") as model:
-    ...         model.bind()()
+    >>> from edge_sdk.bundle import find_bundle, open_bundle
+    >>> from edge_sdk.memory import bundle_parts
+    >>> with open_bundle(find_bundle("smear")) as bundle, Loader(bundle_parts(bundle)) as loader:
+    ...     with loader.acquire("tf_lite_aux") as model:
+    ...         print(*model.signature().outputs)
+    scores sizes
     """
 
     def __init__(
