@@ -40,12 +40,12 @@ _HEX = "[0-9a-f]"
 _PATTERNS = (
     (rf"\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b", "[id]"),
     (rf"(?<![0-9a-f:])(?:{_HEX}{{2}}[:-]){{5}}{_HEX}{{2}}(?![0-9a-f:])", "[mac]"),
+    (r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b", "[ip]"),
     # Addresses of version 6: with all parts, or with a gap; clock times have only two or three of two digits.
     (rf"(?<![0-9a-z:])(?:{_HEX}{{1,4}}:){{7}}{_HEX}{{1,4}}(?![0-9a-z:])", "[ip]"),
     (rf"(?<![0-9a-z:])(?:{_HEX}{{1,4}}:){{1,6}}(?::{_HEX}{{1,4}}){{1,6}}(?![0-9a-z:])", "[ip]"),
     (rf"(?<![0-9a-z:])::(?:{_HEX}{{1,4}}:){{0,5}}{_HEX}{{1,4}}(?![0-9a-z:])", "[ip]"),
-    (r"\b(?<!== )(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b", "[ip]"),
-    (r"[\w.+-]+@[\w-]+\.[\w.-]+", "[mail]"),
+    (r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+", "[mail]"),
     (r"(?<=/home/)[^/\s\"':]+", "[user]"),
     (r"(?im)(?<=\bserial)(\s*[:=]\s*)\S+", r"\1[serial]"),
     (r"(?im)(?<=serialnumber)(\s*[:=]\s*)\S+", r"\1[serial]"),
@@ -129,7 +129,7 @@ def _serials(files: Files) -> Iterator[tuple[str, str]]:
         yield files.text(path, optional=True) or "", "[serial]"
     for found in re.findall(r"(?m)^Serial\s*:\s*(\S+)", files.whole("/proc/cpuinfo") or ""):
         yield found, "[serial]"
-        yield found.lstrip("0"), "[serial]"
+        yield found[-8:], "[serial]"  # the part that differs from board to board, and makes its addresses
     for name in files.names("/sys/bus/usb/devices"):
         serial = files.text(f"/sys/bus/usb/devices/{name}/serial", optional=True) or ""
         yield serial, "[serial]"
@@ -137,6 +137,8 @@ def _serials(files: Files) -> Iterator[tuple[str, str]]:
     for name in files.names("/sys/block"):
         for part in ("device/serial", "device/cid", "device/wwid", "serial", "wwid"):
             yield files.text(f"/sys/block/{name}/{part}", optional=True) or "", "[serial]"
+    for found in re.findall(r"UUID=([\w-]+)", files.whole("/proc/cmdline") or ""):
+        yield found, "[id]"
     for path in _IDS:
         yield files.text(path, optional=True) or "", "[id]"
 

@@ -26,7 +26,7 @@ __all__ = ["MOST_BYTES", "write_report"]
 
 MOST_BYTES = 1_000_000
 """Of all texts together, before they are packed."""
-_PART_BYTES = 64_000
+_PART_BYTES, _RAW_LETTERS = 64_000, 128_000
 _LOG_S = 5.0
 _DAY = (1980, 1, 1, 0, 0, 0)  # The earliest that a zip knows; when it was made is told by nothing inside.
 # Files as they are. Lists of mounts, processes and networks are left out: they are full of names.
@@ -84,8 +84,7 @@ def write_report(
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 left = MOST_BYTES
                 for name, text in _parts(list(findings), Path(root), environ):
-                    # Cleaned before it is cut: a name that the cut halves would not be found.
-                    data = hidden.clean(text).encode()[-min(left, _PART_BYTES) :] if left else b""
+                    data = hidden.clean(_end(text)).encode()[-min(left, _PART_BYTES) :] if left else b""
                     left -= len(data)
                     archive.writestr(zipfile.ZipInfo(name, _DAY), data, zipfile.ZIP_DEFLATED)
             file.flush()
@@ -97,6 +96,14 @@ def write_report(
         with contextlib.suppress(OSError):
             part.unlink()
     return target
+
+
+def _end(text: str) -> str:
+    """Give the last lines of a text, as many as can be cleaned quickly.
+
+    Only whole ones: a name that the cut halves would not be found. What is cut off after cleaning is clean.
+    """
+    return text if len(text) <= _RAW_LETTERS else text[-_RAW_LETTERS:].partition("\n")[2]
 
 
 def _not_written(target: Path, error: OSError) -> StorageError:
@@ -129,7 +136,8 @@ def _parts(findings: list[Finding], root: Path, environ: Mapping[str, str]) -> I
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=1, default=str)
+    # Letters as they are: what is written as \\u00e9 would not be found.
+    return json.dumps(value, indent=1, default=str, ensure_ascii=False)
 
 
 def _board(root: Path, environ: Mapping[str, str]) -> dict[str, object]:
