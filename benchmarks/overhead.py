@@ -26,9 +26,10 @@ from edge_sdk.runtime import Run
 
 def bare_runs(model: VisionLanguageModel) -> Callable[[np.ndarray[Any, Any]], None]:
     """Give a function that resizes a picture and runs encoder and head, and does nothing else."""
-    vision = model._eyes()
-    calls = [_call(run) for run in (vision._encode, vision._head)]
-    _, height, width, _ = vision._picture.shape
+    eyes = model._eyes()._eyes  # open since the first frame
+    assert eyes is not None
+    calls = [_call(run) for run in (eyes._encode, *eyes._after.values())]
+    _, height, width, _ = eyes._picture.shape
     resized = np.empty((height, width, 3), np.uint8)
 
     def run(pixels: np.ndarray[Any, Any]) -> None:

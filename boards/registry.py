@@ -6,7 +6,6 @@ import difflib
 import logging
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from boards import generic, jetson, raspberry_pi, rockchip
@@ -55,6 +54,8 @@ def find_profile(id_: str) -> Profile:
 
 def _contributed() -> Iterable[Profile]:
     """Load what other distributions contribute; one that is broken costs a warning, not the SDK."""
+    from importlib.metadata import entry_points  # takes 2 MB, which a process that asks for no board does without
+
     for point in entry_points(group=ENTRY_POINTS):
         try:
             loaded = point.load()

@@ -6,7 +6,6 @@ which pages of a file a run touches. So each section is opened, run and closed i
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import os
@@ -189,10 +188,12 @@ def remembered(
 
 
 def _circumstances(engine: str, threads: int, *, cached: bool) -> str:
+    from importlib import metadata  # takes 2 MB, which a process that plans nothing does without
+
     version = "none"
     for package in _PACKAGES[engine]:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            version = f"{package} {importlib.metadata.version(package)}"
+        with suppress(metadata.PackageNotFoundError):
+            version = f"{package} {metadata.version(package)}"
             break
     weights = ", cache file" if cached and engine == "litert" else ""
     return f"{engine}, {version}, {platform.machine()}, {threads} threads{weights}"

@@ -6,7 +6,6 @@ It keeps its tensors to itself, so a run copies each input in and each output ou
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -40,9 +39,11 @@ _PACKAGES = ("tflite_runtime", "ai_edge_litert")
 
 def installed_interpreter() -> str:
     """Return the name and version of the package that models run in, without loading it; empty where none is."""
+    from importlib.metadata import version  # takes 2 MB
+
     for package in _PACKAGES:
         if importlib.util.find_spec(package):
-            return f"{package} {importlib.metadata.version(package)}"
+            return f"{package} {version(package)}"
     return ""
 
 
