@@ -80,8 +80,9 @@ def _shown(findings: Iterator[Finding], *, quiet: bool) -> Iterator[Finding]:
 
 
 def _print(finding: Finding) -> None:
-    mark, colour = _MARKS[finding.mark]
-    click.echo(f"  {click.style(f'{mark:<4}', fg=colour)}  {finding.id:<{_WIDTH}}  {_plain(finding.what)}")
+    word, colour = _MARKS[finding.mark]
+    mark = click.style(f"{word:<4}", fg=colour) if colour else f"{word:<4}"
+    click.echo(f"  {mark}  {finding.id:<{_WIDTH}}  {_plain(finding.what)}")
     if finding.fix:
         click.echo(f"  {'':<4}  {'':<{_WIDTH}}  -> {_plain(finding.fix)}")
 

@@ -13,7 +13,8 @@ from edge_sdk.units import parse_bytes
 
 __all__ = ["watch"]
 
-_HOME_AND_CLEAR = "\x1b[H\x1b[2J"
+# Written over, not cleared: a serial console would flicker. Source: ECMA-48, CUP, EL and ED.
+_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 @click.command()
@@ -38,6 +39,8 @@ def watch(once: bool, as_json: bool, interval_s: float, pid: int | None, budget:
       edge watch --json --interval 10 > day.jsonl
     """
     budget_bytes = None if budget is None else parse_bytes(budget)
+    if not once and not as_json and sys.stdout.isatty():
+        click.clear()
     with Watch(pid=pid, budget_bytes=budget_bytes) as looker:
         while True:
             _show(looker.look(), as_json=as_json, still=once)
@@ -52,5 +55,6 @@ def _show(look: Look, *, as_json: bool, still: bool) -> None:
     elif still or not sys.stdout.isatty():
         click.echo(f"{look}{'' if still else chr(10)}")
     else:
-        click.echo(f"{_HOME_AND_CLEAR}{look}\n\nCtrl-C ends it.")
+        text = f"{look}\n\nCtrl-C ends it.\n".replace("\n", f"{_REST_OF_LINE}\n")
+        click.echo(f"{_HOME}{text}{_REST_OF_SCREEN}", nl=False)
     sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from edge_sdk.bundle import StoredBundle, list_bundles, open_bundle, verify_bundle
 from edge_sdk.doctor.finding import Finding, failure, nothing, ok, warning
@@ -96,7 +97,7 @@ def cache_weights(_here: Surroundings, cache: WeightCache | None = None) -> Iter
     there = next(folder for folder in (cache.folder, *cache.folder.parents) if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         what = f"{there} cannot be written, so packed weights are not kept: loading is slower and takes more memory."
-        yield warning(what, f"sudo chown -R $USER {there}, or set EDGE_CACHE to another folder.")
+        yield warning(what, _make_writable(cache.folder, there))
         return
     files = sorted(cache.folder.glob("*.weights"))
     damaged = [file for file in files if not is_whole(file)]
@@ -107,6 +108,14 @@ def cache_weights(_here: Surroundings, cache: WeightCache | None = None) -> Iter
         )
     else:
         yield ok(f"{len(files)} files in {cache.folder}, all whole.")
+
+
+def _make_writable(folder: Path, there: Path) -> str:
+    """Say how the folder comes to be the user's; nothing above it changes hands."""
+    other = "export EDGE_CACHE=FOLDER, with a folder of your own"
+    if there in (folder, folder.parent):
+        return f"sudo chown -R $USER {there}, or: {other}"
+    return f"sudo install -d -o $USER {folder}, or: {other}"
 
 
 def cache_quota(here: Surroundings, cache: WeightCache | None = None) -> Iterator[Finding]:

@@ -31,6 +31,13 @@ _TIDY = "sudo apt clean; edge bundle list shows what bundles take; du -xh --max-
 def disk_free(here: Surroundings) -> Iterator[Finding]:
     """Look at each file system that the SDK writes to, once."""
     seen: set[int] = set()
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        yield failure(
+            "No folder for passing files can be written, neither /tmp nor another.",
+            "sudo chmod 1777 /tmp, or export TMPDIR=FOLDER",
+        )
     for use, folder in _folders():
         place = here.path(str(folder))
         there = next(parent for parent in (place, *place.parents) if parent.exists())
@@ -46,7 +53,8 @@ def _folders() -> Iterator[tuple[str, Path]]:
         yield "packed weights", cache.folder
     with contextlib.suppress(StorageError):  # a user without a home has what is shipped
         yield "bundles", bundle_folder()
-    yield "passing files", Path(tempfile.gettempdir())
+    with contextlib.suppress(FileNotFoundError):
+        yield "passing files", Path(tempfile.gettempdir())
 
 
 def _room(use: str, folder: Path, space: Space) -> Finding:

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.doctor.finding import Finding, failure
+from edge_sdk.doctor.finding import Finding, failure, nothing
 from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.errors import EdgeError
 
@@ -32,8 +32,11 @@ def main() -> None:
         here = Surroundings(root=Path(job["root"]))
         for place, (id_, home) in enumerate(job["checks"]):
             _say(output, begin=place)
+            told = False
             for finding in _findings(home, here):
-                _say(output, finding=replace(finding, id=id_).as_json())
+                told = _say(output, finding=replace(finding, id=id_).as_json())
+            if not told:
+                _say(output, finding=replace(nothing("There is nothing of that kind here."), id=id_).as_json())
             _say(output, end=place)
 
 
@@ -52,9 +55,9 @@ def _findings(home: str, here: Surroundings) -> Iterable[Finding]:
         yield failure(what, "Tell whoever looks after the SDK, with edge doctor --report FILE.zip.")
 
 
-def _say(output: Any, **line: object) -> None:
+def _say(output: Any, **line: object) -> bool:
     output.write(json.dumps(line) + "\n")
-    output.flush()
+    return True
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ def broken(here):
     yield ok("before")
     raise ValueError("after")
 
+def silent(here):
+    return iter(())
+
 def refused(here):
     raise EdgeError("What.", why="Why.", fix="Fix.")
     yield
@@ -97,6 +100,9 @@ class TestEachCheckRunsApart:
             ("case.broken", "ok"), ("case.broken", "failure"), ("case.fine", "ok")
         ]  # fmt: skip
         assert "ValueError: after" in found[1].what
+
+    def test_a_check_that_finds_nothing_says_so(self, cases: Path) -> None:
+        assert [(f.id, f.mark) for f in examine([case("silent")], root=cases)] == [("case.silent", "nothing")]
 
     def test_an_error_for_the_user_keeps_its_words(self, cases: Path) -> None:
         (found,) = examine([case("refused")], root=cases)

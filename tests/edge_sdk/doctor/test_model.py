@@ -11,7 +11,7 @@ from edge_sdk.bundle import StoredBundle, list_bundles
 from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.doctor import examine, find_checks, inference
 from edge_sdk.doctor.inference import inference_answer, inference_memory
-from edge_sdk.doctor.model import bundle_verified, cache_quota, cache_weights, edgetpu, teflon
+from edge_sdk.doctor.model import _make_writable, bundle_verified, cache_quota, cache_weights, edgetpu, teflon
 from edge_sdk.doctor.surroundings import Space
 from edge_sdk.runtime import WeightCache, delegate
 
@@ -79,6 +79,12 @@ class TestPackedWeights:
         (finding,) = cache_weights(machine(), WeightCache(tmp_path / "weights"))
         assert finding.mark == "warning"
         assert "EDGE_CACHE" in finding.fix
+
+    def test_nothing_above_the_folder_changes_hands(self) -> None:
+        folder = Path("/home/a/.cache/edge/weights")
+        assert "chown -R $USER /home/a/.cache/edge/weights" in _make_writable(folder, folder)
+        for above in ("/home/a/.cache", "/home/a", "/home", "/"):
+            assert "chown" not in _make_writable(folder, Path(above))
 
     def test_a_user_without_a_home_keeps_nothing(self, machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(WeightCache, "usual", classmethod(lambda cls: None))

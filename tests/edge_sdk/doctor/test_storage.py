@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,15 @@ class TestDiskFree:
         ((mark, what),) = told(disk_free(machine(space=room())))
         assert mark == "ok"
         assert what.startswith("8 GB of 30 GB are free for packed weights")
+
+    def test_no_place_for_passing_files_is_a_failure_and_the_other_places_are_looked_at(
+        self, machine: Any, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none() -> str:
+            raise FileNotFoundError(2, "No usable temporary directory found")
+
+        monkeypatch.setattr(tempfile, "gettempdir", none)
+        assert [mark for mark, _ in told(disk_free(machine(space=room())))] == ["failure", "ok"]
 
     @pytest.mark.parametrize(
         ("said", "mark", "part"),
