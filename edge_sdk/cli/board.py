@@ -67,6 +67,12 @@ def _facts(found: Board) -> dict[str, Any]:
     findings = check_installed(found.processor)
     # The processor cannot run what would be asked: asking would end this process.
     unfit = [finding.sentence for finding in findings if finding.missing]
+    use: dict[str, Any] = {}
+    if not unfit and not found.profile.unsupported:
+        try:
+            use = _use(found)
+        except ImportError as error:
+            unfit = [f"A library is missing or damaged: {error}. edge doctor --only python says which."]
     return {
         **_described(found.profile),
         "model": found.model,
@@ -78,7 +84,7 @@ def _facts(found: Board) -> dict[str, Any]:
             {"name": each.name, "delegate": each.delegate, "note": each.note} for each in found.profile.accelerators
         ],
         "unfit": unfit,
-        "use": {} if unfit or found.profile.unsupported else _use(found),
+        "use": use,
     }
 
 

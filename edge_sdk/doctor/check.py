@@ -62,7 +62,7 @@ CHECKS = (
     Check("os.kernel", "Is the kernel as new as this board needs?", ".machine:os_kernel"),
     Check("os.release", "Are system and C library ones that the libraries run on?", ".machine:os_release"),
     Check("python.version", "Is this Python one that the SDK runs on?", ".machine:python_version"),
-    Check("python.packages", "Is every library there that the SDK needs?", ".machine:python_packages"),
+    Check("python.packages", "Can the libraries be loaded?", ".machine:python_packages", _LIBRARIES_S, apart=True),
     Check("time.set", "Is the clock set, and kept right?", ".machine:time_set"),
     Check("memory.free", "Is there memory for the shipped model?", ".memory:memory_free", _LIBRARIES_S),
     Check("disk.free", "Is there room where bundles and packed weights lie?", ".storage:disk_free", _LIBRARIES_S),

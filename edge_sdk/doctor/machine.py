@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,19 +124,24 @@ def python_version(here: Surroundings) -> Iterator[Finding]:
 
 
 def python_packages(here: Surroundings) -> Iterator[Finding]:
-    """Look for the libraries without loading any of them."""
-    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
-    engines = [package for module, package in _ENGINES.items() if find_spec(module) is not None]
-    if not engines:
+    """Load each library that is needed."""
+    there, missing = [], []
+    for module, package in {**_NEEDED, **_ENGINES}.items():
+        if find_spec(module) is None:
+            missing += [package] if module in _NEEDED else []
+            continue
+        try:
+            import_module(module)
+        except ImportError as error:
+            again = f"{sys.executable} -m pip install --force-reinstall {package} (needs a network, or wheels)"
+            yield failure(f"{package} is damaged, or lacks a library of the system: {error}.", again)
+        there.append(package)
+    if not set(there).intersection(_ENGINES.values()):
         missing.append("tflite-runtime" if here.python_bits == 32 else "ai-edge-litert")
     if missing:
-        yield failure(
-            f"Missing: {', '.join(missing)}.",
-            f"python3 -m pip install {' '.join(missing)} (needs a network, or wheels)",
-        )
-    else:
-        there = [*engines, *list(_NEEDED.values())[:2]]
-        yield ok(", ".join(f"{package} {_version(package)}" for package in there) + ".")
+        install = f"{sys.executable} -m pip install {' '.join(missing)} (needs a network, or wheels)"
+        yield failure(f"Missing: {', '.join(missing)}.", install)
+    yield ok(", ".join(f"{package} {_version(package)}" for package in there) + ".")
 
 
 def time_set(here: Surroundings) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ def _findings(home: str, here: Surroundings) -> Iterable[Finding]:
     except EdgeError as error:
         yield failure(" ".join(filter(None, (error.what, error.why))), error.fix or "")
     except ImportError as error:
-        yield failure(f"A library is missing or damaged: {error}.", f"{sys.executable} -m pip install edge-sdk")
+        yield failure(f"A library is missing or damaged: {error}.", "edge doctor --only python says which.")
     except Exception as error:
         what = f"The check itself failed: {type(error).__name__}: {error}."
         yield failure(what, "Tell whoever looks after the SDK, with edge doctor --report FILE.zip.")

@@ -79,6 +79,15 @@ class TestBoard:
         assert "CANNOT RUN" in text
         assert "SIGILL" in text
 
+    def test_a_library_that_cannot_be_loaded_is_said(self, grown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(name: str) -> Any:
+            raise ImportError("libopenblas.so.0: cannot open shared object file")
+
+        monkeypatch.setattr(module, "import_module", broken)
+        text = run("--root", grown(PI_5)).stdout
+        assert "libopenblas.so.0" in text
+        assert "edge doctor --only python" in text
+
     def test_json_has_the_same(self, grown: Any) -> None:
         told = json.loads(run("--root", grown(PI_5), "--json").stdout)
         assert (told["id"], told["ram_option_bytes"], told["unsupported"]) == ("rpi-5", 4 << 30, None)

@@ -122,9 +122,21 @@ class TestPython:
     def test_missing_libraries_are_named_with_the_command(self, machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         gone = {"serial", "ai_edge_litert", "tflite_runtime"}
         monkeypatch.setattr("edge_sdk.doctor.machine.find_spec", lambda name: None if name in gone else object())
-        ((finding),) = python_packages(machine())
+        lost, there = python_packages(machine())
+        assert (lost.mark, lost.what) == ("failure", "Missing: pyserial, ai-edge-litert.")
+        assert " -m pip install pyserial ai-edge-litert (needs" in lost.fix
+        assert "numpy" in there.what
+
+    def test_a_damaged_one_is_named(self, machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def damaged(name: str) -> None:
+            if name == "cv2":
+                raise ImportError("libGL.so.1: cannot open shared object file")
+
+        monkeypatch.setattr("edge_sdk.doctor.machine.import_module", damaged)
+        finding = next(iter(python_packages(machine())))
         assert finding.mark == "failure"
-        assert finding.fix.startswith("python3 -m pip install pyserial ai-edge-litert")
+        assert "opencv-python-headless is damaged" in finding.what
+        assert "libGL.so.1" in finding.what
 
 
 class TestTimeSet:
