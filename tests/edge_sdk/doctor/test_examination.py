@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -175,6 +176,15 @@ class TestTheTable:
 
     def test_the_page_is_what_the_table_says(self) -> None:
         assert PAGE.read_text() == reference(), "run: make docs"
+
+    def test_the_how_to_names_only_checks_that_there_are(self) -> None:
+        page = (PAGE.parents[1] / "how-to/find-what-is-wrong.md").read_text()
+        named = re.findall(r"--only ([a-z.]+)", page)
+        assert len(named) > 15
+        assert find_checks(named)
+        assert not {check.group for check in CHECKS} - {name.partition(".")[0] for name in named} - {
+            "board", "os", "python"
+        }  # fmt: skip
 
 
 class TestExitStatus:
