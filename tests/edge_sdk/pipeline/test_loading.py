@@ -14,6 +14,7 @@ from boards.telemetry import Memory
 from edge_sdk.errors import EdgeError, OverBudget
 from edge_sdk.memory import LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts
 from edge_sdk.pipeline import VisionLanguageModel, loading
+from edge_sdk.runtime import WeightCache
 
 PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))[:2]
 QUESTIONS = ("How many white blood cells are there?", "Is the field crowded?")
@@ -144,6 +145,19 @@ def test_it_is_planned_unasked_where_memory_is_scarce(
     monkeypatch.setattr(loading, "read_memory", lambda: memory)
     with edge.load("smear") as model:
         assert (model.plan is not None) == planned
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["to be written", "without"])
+def test_weights_are_packed_before_anything_is_loaded_or_not_at_all(kept: bool, material: Path, tmp_path: Path) -> None:
+    cache = WeightCache(tmp_path / "weights")
+    bundle = material / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
+    plan = edge.plan(bundle, budget="1GB", threads=1, engine="litert", weight_cache=cache)
+    assert plan.to_pack == ("tflite",)
+    with edge.load(replace(plan, weight_cache=kept), weight_cache=cache) as model:
+        assert model._loader.open_parts == ()
+        assert bool(cache.size_bytes()) == kept
+        assert model.embed(PHOTOS[0]).size
+        assert bool(cache.size_bytes()) == kept
 
 
 def test_beside_a_plan_nothing_else_can_be_said(in_turns: Plan) -> None:

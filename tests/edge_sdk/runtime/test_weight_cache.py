@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge_sdk.errors import ModelError, StorageError
-from edge_sdk.runtime import WeightCache, open_model
+from edge_sdk.runtime import WeightCache, open_model, packing
 from edge_sdk.runtime.region import Region
 
 HEADER = struct.Struct("<QQQB")
@@ -309,6 +309,18 @@ def test_a_model_that_crashes_the_engine_is_refused_when_it_is_first_packed(
     with pytest.raises(ModelError, match=r"makes the engine crash") as caught:
         run_once(large, WeightCache(tmp_path / "cache"))
     assert "SIGSEGV" in (caught.value.why or "")
+
+
+def test_a_packing_that_the_kernel_kills_is_not_held_against_the_model(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.CompletedProcess([], -signal.SIGKILL, b"", b"")
+    monkeypatch.setattr(packing, "_run", lambda *_: killed)
+    cache = WeightCache(tmp_path / "cache")
+    with open_model(large, engine="litert", threads=1, weight_cache=cache) as model:
+        model.bind()()
+    assert isinstance(cache.problem, StorageError)
+    assert "memory runs short" in str(cache.problem)
 
 
 def test_nothing_is_left_open(tmp_path: Path, large: Path) -> None:
