@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ _USB = "/sys/bus/usb/devices"
 _DRIVERS = {"1a86": "ch341", "10c4": "cp210x", "0403": "ftdi_sio", "067b": "pl2303"}
 _CDC, _CDC_ACM, _VENDOR = "02", "02", "ff"
 _PLUG = "For a board on USB: take a cable that carries data; sudo dmesg | tail shows what the kernel says."
+_CONSOLE = (
+    "Take console=... of that port out of the kernel's command line (sudo raspi-config: Serial Port), then restart."
+)
 _AGAIN = "then pull its plug and put it in again."
 _SERVICES = {
     "ModemManager": (
@@ -39,11 +43,14 @@ class _Port:
 
 def serial_ports(here: Surroundings) -> Iterator[Finding]:
     """List the ports, and devices that should be ports."""
-    ports = _ports(here)
+    ports, consoles = _ports(here), _consoles(here)
     for port in ports:
         if not here.path(port.node).exists():
             fix = "sudo udevadm trigger --subsystem-match=tty, or pull the plug and put it in again."
             yield failure(f"The kernel has {port.what}, but {port.node} is missing.", fix)
+            continue
+        if not port.usb and port.node in consoles:
+            yield warning(f"{port.node}: {port.what}, but the kernel's console talks on it.", _CONSOLE)
             continue
         busy = here.holders(port.node)
         yield ok(f"{port.node}: {port.what}{f', in use by {busy[0]}' if busy else ''}.")
@@ -92,6 +99,15 @@ def _ports(here: Surroundings) -> list[_Port]:
         if here.files.exists(port.device):
             found.append(_Port(port.device, False, f"the board's own, {port.where}"))
     return found
+
+
+def _consoles(here: Surroundings) -> set[str]:
+    """Give the nodes that the kernel's console uses; where the board has a plug of its own for that, it is meant so."""
+    named = re.findall(r"\bconsole=(tty[A-Z]+\d+|serial\d)", here.files.text("/proc/cmdline", optional=True) or "")
+    meant = {port.device for port in here.board.profile.uarts if "pins" not in port.where}
+    # serial0 is a link of Raspberry Pi OS.
+    nodes = {f"/dev/{here.path(f'/dev/{name}').resolve().name}" for name in named}
+    return nodes - meant
 
 
 def _driverless(files: Files) -> Iterator[tuple[str, str]]:

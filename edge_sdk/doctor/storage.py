@@ -58,7 +58,10 @@ def _folders() -> Iterator[tuple[str, Path]]:
 
 
 def _room(use: str, folder: Path, space: Space) -> Finding:
-    needed = max([_LITTLE_BYTES, *(stored.size_bytes for stored in list_bundles())])
+    cache = WeightCache.usual()
+    most = cache.quota_bytes if cache else 0
+    # Packed weights take about what the bundle does; what is beyond the quota is not kept.
+    needed = max([_LITTLE_BYTES, *(stored.size_bytes for stored in list_bundles() if stored.size_bytes <= most)])
     told = f"{format_bytes(space.free_bytes)} of {format_bytes(space.total_bytes)} are free for {use} ({folder})"
     if space.read_only:
         return failure(

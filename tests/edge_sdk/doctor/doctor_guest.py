@@ -40,7 +40,7 @@ def checked_as_nobody(*names: str) -> list[dict[str, str]]:
         [*AS_NOBODY, sys.executable, "-m", "edge_sdk", "doctor", "--json", *words],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "HOME": "/run/nobody"},
+        env={**os.environ, "HOME": "/run/nobody", "TMPDIR": "/run/nobody"},
         check=False,
     )
     report = json.loads(done.stdout)
@@ -142,9 +142,10 @@ def ports(report: dict) -> None:
 
 
 def main() -> None:
-    report: dict = {"gpio": {}, "camera": {}, "serial": {}}
+    report: dict = {"gpio": {}, "camera": {}, "serial": {}, "machine": {}}
     Path("/run/nobody").mkdir(mode=0o777)
     os.chown("/run/nobody", NOBODY, NOBODY)
+    report["machine"]["everything"] = checked_as_nobody()
     pins(report["gpio"])
     ports(report["serial"])
     cameras(report["camera"])

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from edge_sdk.doctor import CHECKS
+
 GUEST = Path(__file__).with_name("doctor_guest.py")
 LINK = "/dev/v4l/by-id/usb-vivid-0001-video-index0"
 
@@ -41,6 +43,17 @@ def report(material: Path) -> dict[str, dict[str, Findings]]:
         }
         for part, states in found.items()
     }
+
+
+@pytest.mark.lab
+class TestEverything:
+    def test_an_ordinary_user_without_a_network_gets_a_finding_from_every_check(self, report: Any) -> None:
+        found = report["machine"]["everything"]
+        assert set(found) == {check.id for check in CHECKS}
+        wrong = {id_: what for id_, (mark, what, _) in found.items() if mark == "failure"}
+        assert not wrong
+        assert found["inference.answer"][0] == "ok"
+        assert found["cache.weights"][1].startswith("0 files in /run/nobody/.cache/edge")
 
 
 @pytest.mark.lab

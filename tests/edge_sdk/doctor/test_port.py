@@ -64,6 +64,18 @@ class TestSerialPorts:
             ("ok", "/dev/ttyAMA0: the board's own, header pins 8 and 10.")
         ]
 
+    def test_one_that_the_kernels_console_uses_is_a_warning(self, machine: Any) -> None:
+        here = machine({"dev/ttyAMA0": "", "proc/cmdline": "console=serial0,115200 console=tty1 rootwait\n"})
+        here.path("/dev/serial0").symlink_to("ttyAMA0")
+        ((finding),) = serial_ports(here)
+        assert finding.mark == "warning"
+        assert "the kernel's console talks on it" in finding.what
+        assert "raspi-config" in finding.fix
+
+    def test_a_plug_that_is_there_for_the_console_is_fine(self, machine: Any, told: Told) -> None:
+        files = {"dev/ttyAMA10": "", "proc/cmdline": "console=ttyAMA10,115200\n"}
+        assert [mark for mark, _ in told(serial_ports(machine(files)))] == ["ok"]
+
     def test_none_tells_what_the_board_can_have(self, machine: Any, told: Told) -> None:
         ((mark, what),) = told(serial_ports(machine()))
         assert mark == "nothing"

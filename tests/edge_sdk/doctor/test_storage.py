@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_sdk.bundle import StoredBundle
 from edge_sdk.doctor.memory import memory_free
 from edge_sdk.doctor.storage import disk_free, flash_wear, swap_flash
 from edge_sdk.doctor.surroundings import Space
@@ -52,6 +53,14 @@ class TestDiskFree:
         ((mark, what),) = told(disk_free(machine(space=room())))
         assert mark == "ok"
         assert what.startswith("8 GB of 30 GB are free for packed weights")
+
+    def test_a_bundle_whose_packed_weights_are_not_kept_needs_no_room_for_them(
+        self, machine: Any, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for size, mark in ((9 * GB, "ok"), (1 * GB, "warning")):
+            large = [StoredBundle("large", Path("/large.litertlm"), size, False)]
+            monkeypatch.setattr("edge_sdk.doctor.storage.list_bundles", lambda found=large: found)
+            assert told(disk_free(machine(space=room(free_bytes=GB // 2))))[0][0] == mark
 
     def test_no_place_for_passing_files_is_a_failure_and_the_other_places_are_looked_at(
         self, machine: Any, told: Told, monkeypatch: pytest.MonkeyPatch
