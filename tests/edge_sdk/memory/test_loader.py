@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_sdk.bundle import find_bundle, open_bundle
 from edge_sdk.errors import ClosedError, EdgeError, ModelError, OverBudget
-from edge_sdk.memory import Loader, Part, part_files, private_bytes, trim
+from edge_sdk.memory import Loader, Part, bundle_parts, part_files, private_bytes, trim
 
 
 class Made:
@@ -301,3 +302,17 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     assert with_it - before > 30_000_000
     assert private_bytes() - before < 10_000_000
     assert len(pins) == 20
+
+
+def test_what_a_section_took_goes_back_when_it_is_dropped() -> None:
+    with open_bundle(find_bundle("smear")) as bundle, Loader(bundle_parts(bundle, threads=1)) as loader:
+        seen = []
+        for _ in range(2):  # the first one wakes the engine's library, which stays
+            before = private_bytes()
+            with loader.acquire("tf_lite_vision_adapter") as model:
+                model.bind()()
+                taken = private_bytes() - before
+            loader.drop_idle()
+            seen.append((taken, private_bytes() - before))
+        assert seen[1][0] > 8_000_000
+        assert seen[1][1] < 2_000_000
