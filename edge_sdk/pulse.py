@@ -104,7 +104,7 @@ class Pulse:
         self._bundle, self._budget_bytes = bundle, budget_bytes
 
     def beat(self, *, frames: int = 0, tokens: int = 0) -> None:
-        """Count what was done; in between two writes that takes less than a microsecond."""
+        """Count what was done; that takes about a microsecond, and once a second 50 for the file."""
         with self._lock:
             now_s = self._clock()
             if now_s - self._last_s > _IDLE_S:  # rates are those of work, not of the rest before it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -121,24 +122,29 @@ class Surroundings:
     def group_fix(self, node: str) -> str:
         """Say how this user comes to use a device that he may not."""
         facts = self.path(node).stat()
-        name = self._group_name(facts.st_gid)
+        name, members = self._group(facts.st_gid)
         if not facts.st_mode & 0o060 or name == "root":
             return f"sudo chmod a+rw {node} (until the next start), or pull the plug and put it in again."
         if facts.st_gid in self.groups:
             return f"sudo chmod g+rw {node}"
+        if self.environ.get("USER") in members:
+            return f"Log out and in again: this session began before the user came into the group {name}."
         return f"sudo usermod -aG {name} $USER, then log out and in again (an open session keeps its old groups)."
 
     def holders(self, node: str) -> list[str]:
         """Name the programs that have a device open, as far as this user may see that."""
         found = []
         for pid in self.files.names("/proc", "[0-9]+"):
-            try:
-                links = {str(link.readlink()) for link in self.path(f"/proc/{pid}/fd").iterdir()}
-            except OSError:
-                continue
-            if node in links and pid != str(os.getpid()):
+            if pid != str(os.getpid()) and self._holds(pid, node):
                 found.append(f"{self.files.text(f'/proc/{pid}/comm', optional=True) or 'a program'} (process {pid})")
         return found
+
+    def _holds(self, pid: str, node: str) -> bool:
+        for number in self.files.names(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if str(self.path(f"/proc/{pid}/fd/{number}").readlink()) == node:
+                    return True
+        return False
 
     def running(self, program: str) -> bool:
         """Say whether a program of that name runs."""
@@ -148,9 +154,10 @@ class Surroundings:
             files.text(f"/proc/{pid}/comm", optional=True) == program[:15] for pid in files.names("/proc", "[0-9]+")
         )
 
-    def _group_name(self, number: int) -> str:
+    def _group(self, number: int) -> tuple[str, list[str]]:
+        """Give a group's name and its members."""
         for line in (self.files.text("/etc/group", optional=True) or "").splitlines():
-            name, _, rest = line.partition(":")
-            if rest.split(":")[1:2] == [str(number)]:
-                return name
-        return str(number)
+            name, *rest = line.split(":")
+            if rest[1:2] == [str(number)]:
+                return name, rest[2].split(",") if len(rest) > 2 else []
+        return str(number), []

@@ -101,6 +101,16 @@ class TestSerialPermission:
         assert finding.mark == "failure"
         assert finding.fix.startswith("sudo usermod -aG dialout $USER, then log out and in again")
 
+    def test_a_user_who_came_into_the_group_later_has_to_log_in_again(
+        self, port: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = port(environ={"USER": "ada"})
+        here.path("/dev/ttyUSB0").chmod(0o660)
+        here.path("/etc/group").write_text(f"dialout:x:{here.path('/dev/ttyUSB0').stat().st_gid}:bola,ada\n")
+        as_an_ordinary_user(monkeypatch)
+        ((finding),) = serial_permission(here)
+        assert finding.fix.startswith("Log out and in again")
+
     def test_a_port_that_its_group_may_not_use_either_is_told_apart(
         self, port: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
