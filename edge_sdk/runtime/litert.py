@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from ctypes import byref, c_int, c_void_p
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 from edge_sdk.bundle.tflite import TfliteModel
@@ -95,6 +96,8 @@ class LiteRtModel(Model):
         except ModelError as error:
             raise refusal(region.name, description, self._complaints(region) or error.why or "") from error
         self.cache_refused = _CACHE_REFUSED in log.complaints()
+        if cache_file not in ("", IN_MEMORY) and not self.cache_refused:
+            self.weights = Path(cache_file)
 
     def _start(self, region: Region, cache_file: str, errors: int) -> None:
         pages, view = region.map()

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ class Run(ABC):
                 if model._cancelled:
                     raise Cancelled(f"The run of {self.signature.name!r} in {model.name} was cancelled.")
             finally:
-                model._current = None
+                model._end()
 
     def cancel(self) -> None:
         """Stop this run, from another thread; without effect where it is not running."""
@@ -124,6 +125,19 @@ class Run(ABC):
     @abstractmethod
     def _invoke(self) -> None:
         """Run the engine; return without an error where it stopped because of a cancel."""
+
+
+class Attendant(Protocol):
+    """Something that works beside a model's runs; see `Model.attend`."""
+
+    def begin(self) -> None:
+        """Take note that a run begins."""
+
+    def end(self) -> None:
+        """Take note that it is over."""
+
+    def close(self) -> None:
+        """Stop, because the engine's memory is about to go."""
 
 
 class Model(ABC):
@@ -142,16 +156,20 @@ class Model(ABC):
         What runs the operators that it takes: ``cpu``, or a delegate's name.
     signatures : Mapping[str, Signature]
         What can be called. A file without signatures has one, named ``default``, for its first graph.
+    weights : pathlib.Path or None
+        The file of packed weights that it has mapped; None where they are in memory.
     """
 
     engine: str
     delegate = "cpu"
+    weights: Path | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.signatures: Mapping[str, Signature] = MappingProxyType({})
         self._busy = threading.RLock()
         self._current: Run | None = None
+        self._attendant: Attendant | None = None
         self._cancelled = False
         self._closed = False
 
@@ -236,7 +254,15 @@ class Model(ABC):
         with self._busy:
             if not self._closed:
                 self._closed = True
+                if self._attendant is not None:
+                    self._attendant.close()
                 self._release()
+
+    def attend(self, attendant: Attendant) -> None:
+        """Have something told of each run's beginning and end, and closed before the engine's memory goes."""
+        with self._busy:
+            self._check_open()
+            self._attendant = attendant
 
     @abstractmethod
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
@@ -250,6 +276,13 @@ class Model(ABC):
         """Note which run is going on; a cancel that came too late for the one before is forgotten."""
         self._cancelled = False
         self._current = run
+        if self._attendant is not None:
+            self._attendant.begin()
+
+    def _end(self) -> None:
+        self._current = None
+        if self._attendant is not None:
+            self._attendant.end()
 
     def _check_open(self) -> None:
         if self._closed:

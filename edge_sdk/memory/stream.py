@@ -1,0 +1,331 @@
+"""Weights that do not fit, read ahead of the engine and let go behind it.
+
+An engine reads packed weights in the order of their file, all of them for every token. The kernel keeps what was used
+last, which is what is needed last: where not everything fits it drops every page before its next use, and reads the
+whole file again for each token. Here a part of the weights is kept, and only the rest is read for each token.
+
+Measured: docs/decisions/0007-streaming.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import mmap
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.runtime import Model
+
+__all__ = ["Mapping", "Pages", "Stream", "find_mapping", "open_stream", "spread"]
+
+logger = logging.getLogger(__name__)
+_PAGE_BYTES = mmap.PAGESIZE
+CHUNK_BYTES = 1 << 20
+# What is read ahead at the most: enough requests under way to keep a fast disk busy.
+_AHEAD = 8
+# The kernel shortens a longer request to the device's read-ahead, 128 KiB where nobody changed it.
+_REQUEST_BYTES = 128 << 10
+# How long to wait before looking again how far the engine is: this, and a share of the time that it has stood still.
+_NAP_S, _NAP_SHARE = 0.0002, 0.125
+# One more chunk is kept again after this many runs in which nothing was lost.
+_REGAIN_RUNS = 4
+_PRESENT = 0x80  # the highest bit of an entry. Source: admin-guide/mm/pagemap.rst of Linux.
+
+
+def open_stream(model: Model, room_bytes: int) -> Stream | None:
+    """Have a model's packed weights read as far as there is no room for them; it ends when the model is closed.
+
+    Parameters
+    ----------
+    model : Model
+        Just opened, with a weight cache.
+    room_bytes : int
+        What its weights may take in memory.
+
+    Returns
+    -------
+    Stream or None
+        None where there is nothing to read: all fits, the weights are in no file, or the kernel does not tell what is
+        in memory. Plain paging does then.
+    """
+    place = find_mapping(model.weights) if model.weights else None
+    if place is None or place.size_bytes <= room_bytes:
+        return None
+    try:
+        stream = Stream(Pages(place), room_bytes)
+    except OSError as error:
+        logger.info("%s is paged plainly, which is slower: %s.", model.name, error.strerror)
+        return None
+    model.attend(stream)
+    # A model that nobody closes: this is called before what frees its memory, because it was said later.
+    weakref.finalize(model, stream.close)
+    return stream
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Where a file lies in this process's memory."""
+
+    path: Path
+    address: int
+    size_bytes: int
+
+
+def find_mapping(path: Path, maps: Path = Path("/proc/self/maps")) -> Mapping | None:
+    """Find where a file was mapped last from its beginning; None where it is not, or the kernel does not tell.
+
+    Source: proc_pid_maps(5).
+    """
+    found = None
+    try:
+        known = path.stat()
+        for line in maps.read_text().splitlines():
+            place, _, offset, _, inode, *_ = line.split(maxsplit=5)
+            if int(inode) == known.st_ino and line.endswith(f" {path.resolve()}") and not int(offset, 16):
+                begin, end = (int(number, 16) for number in place.split("-"))
+                found = Mapping(path, begin, min(end - begin, known.st_size))
+    except OSError:
+        return None
+    return found
+
+
+def spread(count: int, chosen: int) -> npt.NDArray[np.bool_]:
+    """Choose some of a row, evenly: so the engine finds work while the disk does.
+
+    Returns
+    -------
+    ndarray
+        ``(count,) bool``, of which ``chosen`` are true.
+
+    Examples
+    --------
+    >>> spread(6, 2).tolist()
+    [False, True, False, False, True, False]
+    """
+    marks = np.zeros(count, np.bool_)
+    marks[((np.arange(chosen) + 0.5) * count / max(1, chosen)).astype(int)] = True
+    return marks
+
+
+class Pages:
+    """The pages of a mapped file, by chunks of 1 MiB: what is there, what is to come and what may go.
+
+    Attributes
+    ----------
+    count : int
+        Of the chunks.
+
+    Raises
+    ------
+    OSError
+        The kernel does not show which pages are in use.
+    """
+
+    def __init__(self, place: Mapping) -> None:
+        self._place = place
+        self.count = -(-place.size_bytes // CHUNK_BYTES)
+        self._resident = np.zeros(-(-place.size_bytes // _PAGE_BYTES), np.uint8)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._madvise: Callable[[int, int, int], int] = libc.madvise
+        self._mincore: Callable[[int, int, int], int] = libc.mincore
+        libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+        self._file = os.open(place.path, os.O_RDONLY)
+        try:
+            self._map = os.open("/proc/self/pagemap", os.O_RDONLY)
+        except OSError:
+            os.close(self._file)
+            raise
+
+    def close(self) -> None:
+        """Close the files; what is called after that raises OSError, as the memory may be another's by then."""
+        if self._file >= 0:
+            os.close(self._file)
+            os.close(self._map)
+            self._file = -1
+
+    def used(self, chunk: int) -> bool:
+        """Say whether the process has touched the beginning of a chunk since it was dropped."""
+        entry = os.pread(self._map, 8, (self._place.address + chunk * CHUNK_BYTES) // _PAGE_BYTES * 8)
+        return bool(entry[7] & _PRESENT)
+
+    def fetch(self, chunk: int) -> None:
+        """Have a chunk read, without waiting for it."""
+        begin, size = self._span(chunk)
+        for at in range(begin, begin + size, _REQUEST_BYTES):
+            length = min(_REQUEST_BYTES, begin + size - at)
+            os.posix_fadvise(self._file, at, length, os.POSIX_FADV_WILLNEED)
+
+    def drop(self, chunk: int) -> None:
+        """Free a chunk's memory, unless another process has it mapped."""
+        begin, size = self._span(chunk)
+        self.advise(chunk, mmap.MADV_DONTNEED)
+        os.posix_fadvise(self._file, begin, size, os.POSIX_FADV_DONTNEED)
+
+    def advise(self, chunk: int, advice: int) -> None:
+        """Tell the kernel how the process uses a chunk."""
+        if self._file < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        begin, size = self._span(chunk)
+        self._check(self._madvise(self._place.address + begin, size, advice))
+
+    def missing(self) -> npt.NDArray[np.intp]:
+        """Count the pages of each chunk that are not in memory: ``(count,)``.
+
+        A file that the user may not write counts as there; the kernel does not tell otherwise.
+        """
+        self._check(self._mincore(self._place.address, self._place.size_bytes, self._resident.ctypes.data))
+        starts = np.arange(0, len(self._resident), CHUNK_BYTES // _PAGE_BYTES)
+        return np.add.reduceat(~self._resident & 1, starts, dtype=np.intp)
+
+    def _span(self, chunk: int) -> tuple[int, int]:
+        begin = chunk * CHUNK_BYTES
+        return begin, min(CHUNK_BYTES, self._place.size_bytes - begin)
+
+    def _check(self, status: int) -> None:
+        if status:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+
+class Stream:
+    """Keeps as many chunks of a mapped file in memory as there is room for, and reads the others when their turn comes.
+
+    A thread follows the engine: which pages the process has touched shows how far it is. Answers do not depend on it:
+    what is not there in time, the engine's access brings in.
+
+    Parameters
+    ----------
+    pages : Pages
+        What the engine reads, from its beginning to its end in every run.
+    room_bytes : int
+        What of it may be in memory.
+
+    Raises
+    ------
+    OSError
+        The kernel takes no advice.
+    """
+
+    def __init__(self, pages: Pages, room_bytes: int) -> None:
+        self._pages = pages
+        room = max(2, room_bytes // CHUNK_BYTES)
+        # A quarter of a small room: what is read ahead is not kept.
+        self._ahead = max(1, min(_AHEAD, room // 4))
+        self._wanted = max(0, pages.count - (room - self._ahead - 1))
+        self._streamed = np.zeros(pages.count, np.bool_)
+        self._whole = np.zeros(pages.count, np.bool_)  # seen in memory with all pages
+        self._calm = 0
+        self._running: object | None = None
+        self._called = threading.Event()
+        self._closed = False
+        self._let_go(np.flatnonzero(spread(pages.count, self._wanted)))
+        self._thread = threading.Thread(target=self._serve, name="weights stream", daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<Stream of {self._pages.count} MiB, {self.streamed} of them read anew in every run>"
+
+    @property
+    def streamed(self) -> int:
+        """How many MiB are read in every run."""
+        return int(self._streamed.sum())
+
+    def begin(self) -> None:
+        """Take note that the engine begins a run."""
+        self._running = object()
+        self._called.set()
+
+    def end(self) -> None:
+        """Take note that the run is over."""
+        self._running = None
+        self._called.set()
+
+    def close(self) -> None:
+        """Stop; the mapping may go after that. Twice is harmless."""
+        self._closed = True
+        self._running = None
+        self._called.set()
+        # The collector of a model that nobody closed may run in that very thread.
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._pages.close()
+
+    def _serve(self) -> None:
+        ahead = 0
+        try:
+            while not self._closed:
+                self._called.wait()
+                self._called.clear()
+                if run := self._running:
+                    ahead = self._follow(run, ahead)
+                    if self._mend():
+                        ahead = 0
+        except OSError as error:
+            if self._closed:
+                return
+            logger.warning("Weights are paged plainly from here on, which is slower: %s.", error.strerror)
+
+    def _follow(self, run: object, asked: int) -> int:
+        """Go with the engine through one run, and return how many chunks were asked for already for the next."""
+        turns = np.flatnonzero(self._streamed).tolist()
+        count, at, moved_s = len(turns), 0, time.monotonic()
+        while self._running is run:
+            # Past the end it is the beginning that comes next, as far as it was dropped.
+            for index in range(asked, min(at + self._ahead, count + max(0, at - 1))):
+                self._pages.fetch(turns[index % count])
+                asked = index + 1
+            if at < count and self._pages.used(turns[at]):
+                moved_s = time.monotonic()
+                if at:
+                    self._pages.drop(turns[at - 1])
+                at += 1
+            else:
+                self._called.wait(_NAP_S + _NAP_SHARE * (time.monotonic() - moved_s))
+        for index in range(max(0, at - 1), min(asked, count)):
+            self._pages.drop(turns[index])
+        return max(0, asked - count)
+
+    def _mend(self) -> bool:
+        """Fetch again what the kernel took of the kept chunks, and keep so much less; True if the choice changed.
+
+        A part that is lost over and over costs more than one that is not kept.
+        """
+        missing = self._pages.missing()
+        lost = np.where(self._whole & ~self._streamed, missing, 0)
+        self._whole = missing == 0
+        pages = int(lost.sum())
+        if pages:
+            self._calm = 0
+            worst = np.argsort(lost)[::-1][: -(-pages * _PAGE_BYTES // CHUNK_BYTES)]
+            self._let_go(worst)
+            for index in np.flatnonzero(lost * ~self._streamed).tolist():
+                self._pages.fetch(index)
+            return True
+        self._calm += 1
+        if self._calm < _REGAIN_RUNS or self.streamed <= self._wanted:
+            return False
+        self._calm = 0
+        back = int(np.flatnonzero(self._streamed)[-1])
+        self._streamed[back] = False
+        self._pages.advise(back, mmap.MADV_NORMAL)
+        self._pages.fetch(back)
+        return True
+
+    def _let_go(self, chunks: npt.NDArray[np.intp]) -> None:
+        """Stream some chunks from now on."""
+        for index in chunks.tolist():
+            self._streamed[index] = True
+            # Without this the kernel reads far around each page that is missing, into chunks that are kept or gone.
+            self._pages.advise(index, mmap.MADV_RANDOM)
+            self._pages.drop(index)
