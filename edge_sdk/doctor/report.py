@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import BinaryIO
 
 from boards import detect
 from boards.telemetry import Telemetry
@@ -77,16 +78,10 @@ def write_report(
         It cannot be written; nothing is left behind.
     """
     target = Path(path)
-    hidden = Anonymity(root, environ)
     part = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         with part.open("wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                left = MOST_BYTES
-                for name, text in _parts(list(findings), Path(root), environ):
-                    data = hidden.clean(_end(text)).encode()[-min(left, _PART_BYTES) :] if left else b""
-                    left -= len(data)
-                    archive.writestr(zipfile.ZipInfo(name, _DAY), data, zipfile.ZIP_DEFLATED)
+            _fill(file, _parts(list(findings), Path(root), environ), Anonymity(root, environ))
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
@@ -96,6 +91,16 @@ def write_report(
         with contextlib.suppress(OSError):
             part.unlink()
     return target
+
+
+def _fill(file: BinaryIO, parts: Iterable[tuple[str, str]], hidden: Anonymity) -> None:
+    """Pack texts, cleaned, and as much of them as there may be."""
+    left = MOST_BYTES
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts:
+            data = hidden.clean(_end(text)).encode()[-min(left, _PART_BYTES) :] if left else b""
+            left -= len(data)
+            archive.writestr(zipfile.ZipInfo(name, _DAY), data, zipfile.ZIP_DEFLATED)
 
 
 def _end(text: str) -> str:

@@ -44,7 +44,7 @@ def machine(tmp_path: Path) -> Machine:
                 path.unlink(missing_ok=True)
         usual: dict[str, Any] = {
             "environ": {},
-            "groups": frozenset({1000}),
+            "groups": frozenset({4242}),
             "python": (3, 11),
             "python_bits": 64,
             "c_library": ("glibc", "2.36"),

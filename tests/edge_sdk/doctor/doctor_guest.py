@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sources"))
 
 from vivid_guest import LINK, OSD_NONE, load, plug, set_control, unload
 
-from edge_sdk.doctor import examine, find_checks
+from edge_sdk.doctor import examine, find_checks, write_report
 
 CONFIG = Path("/sys/kernel/config")
 CHIP = CONFIG / "gpio-sim/header"
 GADGET = CONFIG / "usb_gadget/bridge"
+SERIAL = "E6612483CB1A2B2C"
 NOBODY = 65534
 # It may read what it likes: this Python may lie in somebody's home. Devices are opened for writing, too.
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_read_search",
@@ -121,7 +123,7 @@ def ports(report: dict) -> None:
     for folder in ("strings/0x409", "configs/c.1", "functions/acm.0"):
         (GADGET / folder).mkdir(parents=True)
     for name, text in (("idVendor", "0x2e8a"), ("idProduct", "0x0005"), ("strings/0x409/product", "Bridge"),
-                       ("strings/0x409/serialnumber", "E6612483CB1A2B2C")):  # fmt: skip
+                       ("strings/0x409/serialnumber", SERIAL)):  # fmt: skip
         (GADGET / name).write_text(text)
     (GADGET / "configs/c.1/acm.0").symlink_to(GADGET / "functions/acm.0")
     controller = next(Path("/sys/class/udc").iterdir()).name
@@ -129,6 +131,8 @@ def ports(report: dict) -> None:
     node = Path("/dev/ttyACM0")
     wait_for(node.exists)
     report["present"] = checked("serial")
+    with zipfile.ZipFile(write_report("/run/report.zip", [])) as archive:
+        report["written"] = {name: archive.read(name).decode() for name in archive.namelist()}
     with locked(node):
         report["locked"] = checked_as_nobody("serial")
     (interface,) = (path.name for path in Path("/sys/bus/usb/drivers/cdc_acm").glob("*:1.0"))

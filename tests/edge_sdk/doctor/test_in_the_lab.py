@@ -15,14 +15,13 @@ import pytest
 from edge_sdk.doctor import CHECKS
 
 GUEST = Path(__file__).with_name("doctor_guest.py")
+SERIAL = "E6612483CB1A2B2C"
 LINK = "/dev/v4l/by-id/usb-vivid-0001-video-index0"
-
-Findings = dict[str, tuple[str, str, str]]
 
 
 @pytest.fixture(scope="module")
-def report(material: Path) -> dict[str, dict[str, Findings]]:
-    """Run the guest once; its findings by part, state and id, as mark, what and fix."""
+def report(material: Path) -> dict[str, Any]:
+    """Run the guest once; its findings by part, state and id, as mark, what and fix; and the texts of a report."""
     lab = material / "lab" / "lab"
     if not lab.exists():
         pytest.skip(f"no small Linux at {lab}")
@@ -35,14 +34,16 @@ def report(material: Path) -> dict[str, dict[str, Findings]]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0, done.stdout + done.stderr
     assert lines, done.stdout + done.stderr
-    found: dict[str, dict[str, list[dict[str, Any]]]] = json.loads(lines[-1])
-    return {
+    found: dict[str, dict[str, Any]] = json.loads(lines[-1])
+    written = found["serial"].pop("written")
+    by_id: dict[str, Any] = {
         part: {
             state: {each["id"]: (each["mark"], each["what"], each["fix"]) for each in findings}
             for state, findings in states.items()
         }
         for part, states in found.items()
     }
+    return by_id | {"written": written}
 
 
 @pytest.mark.lab
@@ -129,6 +130,13 @@ class TestAUsbSerialPort:
         assert present["serial.ports"] == ("ok", "/dev/ttyACM0: Bridge (USB 2e8a:0005).", "")
         assert present["serial.permission"][0] == "ok"
         assert present["serial.modemmanager"][0] == "ok"
+
+    def test_its_serial_number_is_in_no_report(self, report: Any) -> None:
+        written = report["written"]
+        assert "/dev/ttyACM0" in written["devices.txt"]
+        assert "2e8a 0005 Bridge" in written["devices.txt"]
+        assert "ttyACM0" in written["kernel.log"]
+        assert all(SERIAL not in text for text in written.values())
 
     def test_one_that_the_user_may_not_open_is_a_failure(self, report: Any) -> None:
         locked = report["serial"]["locked"]
