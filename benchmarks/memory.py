@@ -1,7 +1,7 @@
 """Run bundles under real memory limits, LiteRT-LM beside them: each run answers within its limit or refuses first.
 
     python benchmarks/memory.py --json OUT [--bundle FILE ...] [--limits-mb 64 128 ...] [--short] [--places group lab]
-    python benchmarks/memory.py --from OUT --table docs/reference/memory-limits.md
+    python benchmarks/memory.py --from OUT [MORE] --table docs/reference/memory-limits.md
 
 Each run is a process in a control group of its own (v1 or v2; needs the right to make one), with the limit as its
 budget and no swap. What the bundle's file and the packed weights have in the page cache is dropped before: pages are
@@ -140,7 +140,7 @@ def _finished(command: list[str], limit_s: float = _LIMIT_S) -> tuple[dict[str, 
     line = next((line for line in ended.stdout.splitlines() if line.startswith(_MARK)), None)
     if line is not None:
         return json.loads(line.removeprefix(_MARK)), said
-    last = (ended.stderr.strip().splitlines() or [""])[-1][:200]
+    last = ((ended.stderr or ended.stdout).strip().splitlines() or [""])[-1][:200]
     return {"outcome": "killed" if ended.returncode in (137, -9) else "failed", "told": last}, said
 
 
@@ -239,7 +239,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--places", nargs="+", choices=("group", "lab"), default=["group"])
     parser.add_argument("--short", action="store_true", help="smear at two limits, to see that it runs")
-    parser.add_argument("--from", dest="source", type=Path, help="take what was measured before")
+    parser.add_argument("--from", dest="sources", type=Path, nargs="+", help="take what was measured before")
     parser.add_argument("--table", type=Path, help="write a page")
     parser.add_argument("--worker", choices=("warm", *SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
@@ -271,13 +271,19 @@ def _all(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _joined(files: list[Path]) -> dict[str, Any]:
+    found = [json.loads(file.read_text()) for file in files]
+    both = {key: [item for one in found for item in one[key]] for key in ("rows", "skipped")}
+    return {**found[0], **both}
+
+
 def main() -> None:
     """Measure, print and write."""
     options = _options()
     if options.worker:
         work(options.worker, options.bundle[0], options.cache, options.budget, options.tokens)
         return
-    result = json.loads(options.source.read_text()) if options.source else _all(options)
+    result = _joined(options.sources) if options.sources else _all(options)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.table:

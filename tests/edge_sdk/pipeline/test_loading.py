@@ -52,6 +52,17 @@ def test_answers_counts_and_embeddings_are_the_same_in_turns(
         assert sequential.embed(photo).tobytes() == resident.embed(photo).tobytes()
 
 
+def test_the_other_engine_takes_turns_as_well() -> None:
+    whole = edge.plan("smear", budget="1GB", threads=1, engine="interpreter")
+    in_turns = edge.plan("smear", budget=whole.needed_bytes - 1, threads=1, engine="interpreter")
+    assert (in_turns.sequential, in_turns.engine) == (True, "interpreter")
+    told = []
+    for plan in (whole, in_turns):
+        with edge.load(plan) as model:
+            told.append((model.count(PHOTOS[0]), model.ask(QUESTIONS[0], PHOTOS[0]).text, model.count(PHOTOS[1])))
+    assert told[0] == told[1]
+
+
 def test_a_conversation_goes_on_after_its_models_were_away(
     sequential: VisionLanguageModel, resident: VisionLanguageModel
 ) -> None:
