@@ -83,6 +83,8 @@ class LiteRtModel(Model):
         self._kept: list[object] = [self._cancel_flag]
         weakref.finalize(self, _free, self._lib, self._owned, self._kept)
         self._threads = threads
+        self._pages: mmap.mmap | None = None
+        self._settled = False
         # A graph with operators that may be missing is prepared now, so that it fails now.
         self._prepare = bool(custom_operators(description))
         # A limit on the size of files holds for XNNPACK's file in memory too, and passing it ends the process.
@@ -110,9 +112,14 @@ class LiteRtModel(Model):
         flag = ctypes.addressof(self._cancel_flag)
         self._lib.call("SetCompiledModelCancellationFunction", self._compiled, flag, self._lib.flag_is_set)
         self.signatures = self._read_signatures()
+        self._pages = pages
         # Most of what loading read of the file no run looks at; what one does comes back by itself.
-        with suppress(OSError):  # pages that someone has locked in memory stay
-            pages.madvise(mmap.MADV_DONTNEED)
+        self._advise(mmap.MADV_DONTNEED)
+
+    def _advise(self, advice: int) -> None:
+        if self._pages is not None:
+            with suppress(OSError):  # pages that someone has locked in memory stay
+                self._pages.madvise(advice)
 
     def _complaints(self, region: Region) -> str:
         """Fail once more, with the engine printing what is wrong, and return that."""
@@ -201,10 +208,19 @@ class LiteRtModel(Model):
         self._cancel_flag[0] = 0
         super()._begin(run)
 
+    def _end(self) -> None:
+        super()._end()
+        if self._attendant is not None and not self._settled:
+            self._settled = True
+            # Of the model's file, later runs read single rows of tables. Reading around those takes the room, up to
+            # 8 MB for each, of what the attendant keeps in memory.
+            self._advise(mmap.MADV_RANDOM)
+
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
         return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])
 
     def _release(self) -> None:
+        self._pages = None
         _free(self._lib, self._owned, self._kept)
         self._compiled = self._handle = c_void_p()
 
