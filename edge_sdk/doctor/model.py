@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_sdk.bundle import StoredBundle, list_bundles, open_bundle, verify_bundle
+from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.doctor.finding import Finding, failure, nothing, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.errors import BundleError, EdgeError
@@ -16,6 +17,8 @@ from edge_sdk.units import format_bytes
 
 __all__ = ["bundle_verified", "cache_quota", "cache_weights", "edgetpu", "teflon"]
 
+_SMEAR = SHIPPED / "smear.litertlm"
+_ON_CPU = "Nothing needs to be done: models run on the CPU. A newer version of it may do better."
 _FULL_SHARE = 0.9
 _QUOTA = "rm -r {folder} empties it; it is filled again as models are loaded."
 
@@ -38,31 +41,33 @@ def _delegate(here: Surroundings, name: str) -> Iterator[Finding]:
     if library is None:
         yield nothing(f"{DELEGATES[name].library} is not installed: models run on the CPU.", DELEGATES[name].install)
         return
-    yield from _tried(name)
+    error = _try(name)
     cache = WeightCache.usual()
-    known = delegate_findings(cache.folder if cache else None)
-    yield from (_kept(finding) for finding in known if finding.delegate == name)
+    known = [each for each in delegate_findings(cache.folder if cache else None) if each.delegate == name]
+    yield from map(_kept, known)
+    if error is not None and not known:
+        yield warning(f"It could not be tried. {error.what} {error.why or ''}".rstrip(), error.fix or _ON_CPU)
 
 
-def _tried(name: str) -> Iterator[Finding]:
-    """Have it run what the shipped model has, and compare; one that takes nothing of it shows that it loads."""
-    with open_bundle(_shipped().path) as bundle:
+def _try(name: str) -> EdgeError | None:
+    """Have it run what the shipped model has, and compare; what came of it is kept among the findings."""
+    with open_bundle(_SMEAR) as bundle:
         section = bundle.section("tf_lite_vision_encoder")
         try:
-            open_model(bundle.path, offset=section.offset, size=section.size, delegate=name).close()
+            open_model(_SMEAR, offset=section.offset, size=section.size, delegate=name).close()
         except EdgeError as error:
-            yield nothing(f"Not used for smear. {error.why or error.what}", error.fix or "")
-        else:
-            yield ok("It loads, and answers as the CPU does.")
+            return error
+    return None
 
 
 def _kept(finding: DelegateFinding) -> Finding:
+    if finding.taken and finding.operators == 0:
+        return nothing(f"It loads, but takes nothing of {finding.model}, which runs on the CPU.")
     if finding.taken:
         return ok(f"{finding.model}: {finding.reason}")
     if finding.outcome in ("missing", "unfit", "unclear"):
         return nothing(f"Not used for {finding.model}: {finding.reason}", finding.fix)
-    fix = finding.fix or "Nothing needs to be done: models run on the CPU. A newer version of it may do better."
-    return warning(f"Not used for {finding.model}: {finding.reason}", fix)
+    return warning(f"Not used for {finding.model}: {finding.reason}", finding.fix or _ON_CPU)
 
 
 def bundle_verified(_here: Surroundings, bundles: Sequence[StoredBundle] | None = None) -> Iterator[Finding]:
@@ -136,7 +141,3 @@ def cache_quota(here: Surroundings, cache: WeightCache | None = None) -> Iterato
         yield warning(f"{told}, but the disk has no room for the largest bundle: {format_bytes(free)}.", fix)
     else:
         yield ok(f"{told}.")
-
-
-def _shipped() -> StoredBundle:
-    return next(stored for stored in list_bundles() if stored.name == "smear")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from edge_sdk.doctor import examine, find_checks, inference
 from edge_sdk.doctor.inference import inference_answer, inference_memory
 from edge_sdk.doctor.model import _make_writable, bundle_verified, cache_quota, cache_weights, edgetpu, teflon
 from edge_sdk.doctor.surroundings import Space
-from edge_sdk.runtime import WeightCache, delegate
+from edge_sdk.runtime import DELEGATES, WeightCache, delegate
 
 Told = Callable[[Any], list[tuple[str, str]]]
+SOURCE = Path(__file__).parents[1] / "runtime/delegate.c"
 SMEAR = SHIPPED / "smear.litertlm"
 
 
@@ -30,15 +33,30 @@ class TestDelegates:
         assert "libedgetpu.so.1 is not installed" in finding.what
         assert finding.fix
 
-    def test_one_that_refuses_is_told_and_the_cpu_goes_on(
-        self, machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("flag", "mark", "part"),
+        [
+            ('-DREFUSE_WITHOUT="/no/such/device"', "warning", "Not used for"),
+            ("-DCRASH_IN_CREATE", "warning", "SIGSEGV"),
+            ("-DFINE", "nothing", "takes nothing of"),
+        ],
+    )
+    def test_one_that_does_not_do_is_told_and_the_cpu_goes_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, mark: str, part: str
     ) -> None:
-        (tmp_path / "libteflon.so").write_bytes(b"no library")
-        monkeypatch.setattr(delegate, "_folders", lambda: iter((tmp_path,)))
-        found = list(teflon(machine(environ={"EDGE_BOARD": "rock-5b"})))
-        assert found
-        assert {finding.mark for finding in found} <= {"nothing", "warning"}
-        assert all("smear" in finding.what for finding in found)
+        if shutil.which("gcc") is None:
+            pytest.skip("no gcc here to compile delegates with")
+        command = ["gcc", "-shared", "-fPIC", flag, "-o", str(tmp_path / "libteflon.so"), str(SOURCE)]
+        subprocess.run(command, check=True)
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+        monkeypatch.setenv("EDGE_BOARD", "rock-5b")
+        (finding,) = examine(find_checks(["delegate.teflon"]))
+        assert (finding.id, finding.mark) == ("delegate.teflon", mark)
+        assert part in finding.what
+        assert "smear" in finding.what
+
+    def test_there_is_a_check_for_every_delegate(self) -> None:
+        assert {check.id for check in find_checks(["delegate"])} == {f"delegate.{name}" for name in DELEGATES}
 
 
 class TestBundles:
