@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from boards import Board, Profile, check_installed, detect, profiles
+from edge_sdk.doctor.machine import OWN_LIBRARIES
 from edge_sdk.units import format_bytes
 
 __all__ = ["board"]
@@ -66,7 +67,7 @@ def _facts(found: Board) -> dict[str, Any]:
     """Gather what there is to say, in the order in which it is told."""
     findings = check_installed(found.processor)
     # The processor cannot run what would be asked: asking would end this process.
-    unfit = [finding.sentence for finding in findings if finding.missing]
+    unfit = [finding.sentence for finding in findings if finding.missing and finding.library in OWN_LIBRARIES]
     use: dict[str, Any] = {}
     if not unfit and not found.profile.unsupported:
         try:

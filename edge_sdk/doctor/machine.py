@@ -16,6 +16,7 @@ from edge_sdk.doctor.finding import Finding, failure, nothing, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 
 __all__ = [
+    "OWN_LIBRARIES",
     "board_known",
     "cpu_features",
     "os_kernel",
@@ -25,8 +26,8 @@ __all__ = [
     "time_set",
 ]
 
-# Libraries that the SDK works with; others are looked at because people install them beside it.
-_OWN = ("ai-edge-litert", "tflite-runtime", "numpy")
+OWN_LIBRARIES = ("ai-edge-litert", "tflite-runtime", "numpy")
+"""Those that the SDK works with; others are looked at because people install them beside it."""
 _NEEDED = {
     "numpy": "numpy",
     "cv2": "opencv-python-headless",
@@ -68,7 +69,7 @@ def cpu_features(here: Surroundings) -> Iterator[Finding]:
         elif found.fits is None:
             yield warning(found.sentence, "edge doctor --only inference tries it.")
         else:
-            told = failure if found.library in _OWN else warning
+            told = failure if found.library in OWN_LIBRARIES else warning
             yield told(found.sentence, found.fix)
     if fits:
         yield ok(f"{processor.name}: all there that {', '.join(fits)} use.")

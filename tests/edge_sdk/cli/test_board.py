@@ -79,6 +79,12 @@ class TestBoard:
         assert "CANNOT RUN" in text
         assert "SIGILL" in text
 
+    def test_a_library_that_the_sdk_does_not_use_stands_in_nobodys_way(self, grown: Any) -> None:
+        a53 = CORE.replace(" atomics asimddp", "").replace("0xd0b", "0xd03")  # without what litert-lm-api needs
+        text = run("--root", grown({**PI_5, "proc/cpuinfo": a53.format(0)})).stdout
+        assert "CANNOT RUN" not in text
+        assert "will be used" in text
+
     def test_a_library_that_cannot_be_loaded_is_said(self, grown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(name: str) -> Any:
             raise ImportError("libopenblas.so.0: cannot open shared object file")
