@@ -37,7 +37,7 @@ def board(context: click.Context, as_json: bool, root: str) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    facts = _facts(detect(root))
+    facts = _facts(detect(root), root)
     click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 
@@ -63,7 +63,7 @@ def list_command(as_json: bool) -> None:
         click.echo(f"{profile.id:<{width}}  {rams[profile.id]:<{ram_width}}  {name}".rstrip())
 
 
-def _facts(found: Board) -> dict[str, Any]:
+def _facts(found: Board, root: str) -> dict[str, Any]:
     """Gather what there is to say, in the order in which it is told."""
     findings = check_installed(found.processor)
     # The processor cannot run what would be asked: asking would end this process.
@@ -71,7 +71,7 @@ def _facts(found: Board) -> dict[str, Any]:
     use: dict[str, Any] = {}
     if not unfit and not found.profile.unsupported:
         try:
-            use = _use(found)
+            use = _use(found, root)
         except ImportError as error:
             unfit = [f"A library is missing or damaged: {error}. edge doctor --only python says which."]
     return {
@@ -99,7 +99,7 @@ def _described(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _use(found: Board) -> dict[str, Any]:
+def _use(found: Board, root: str) -> dict[str, Any]:
     """Ask the floors that know what the SDK will use; they load numpy, which is only now known to run."""
     memory, runtime = import_module("edge_sdk.memory"), import_module("edge_sdk.runtime")
     stack = import_module("edge_sdk.sources.stack")
@@ -110,7 +110,7 @@ def _use(found: Board) -> dict[str, Any]:
     return {
         "engine": next((name for name, module in modules.items() if importlib.util.find_spec(module)), None),
         "threads": memory.engine_threads(None),
-        "budget": memory.budget_of().as_json(),
+        "budget": memory.budget_of(root=root).as_json(),
         "delegates": {name: runtime.DELEGATES[name].find() is not None for name in delegates},
         "cameras": [*(["USB (V4L2)"] if "v4l2" in cameras else []), *([chosen.name] if chosen else [])],
     }
