@@ -37,6 +37,8 @@ _AHEAD = 8
 _REQUEST_BYTES = 128 << 10
 # How long to wait before looking again how far the engine is: this, and a share of the time that it has stood still.
 _NAP_S, _NAP_SHARE = 0.0002, 0.125
+# After this it is looked for further on.
+_STUCK_S = 0.02
 # One more chunk is kept again after this many runs in which nothing was lost.
 _REGAIN_RUNS = 4
 _PRESENT = 0x80  # the highest bit of an entry. Source: admin-guide/mm/pagemap.rst of Linux.
@@ -285,13 +287,16 @@ class Stream:
             for index in range(asked, min(at + self._ahead, count + max(0, at - 1))):
                 self._pages.fetch(turns[index % count])
                 asked = index + 1
-            if at < count and self._pages.used(turns[at]):
-                moved_s = time.monotonic()
-                if at:
-                    self._pages.drop(turns[at - 1])
-                at += 1
-            else:
-                self._called.wait(_NAP_S + _NAP_SHARE * (time.monotonic() - moved_s))
+            waited_s = time.monotonic() - moved_s
+            # The engine may have been in a chunk before it was dropped, and have left it: then it is in a later one.
+            far = at + (self._ahead if waited_s > _STUCK_S else 1)
+            seen = next((index for index in range(at, min(far, count)) if self._pages.used(turns[index])), None)
+            if seen is None:
+                self._called.wait(_NAP_S + _NAP_SHARE * waited_s)
+                continue
+            for index in range(max(0, at - 1), seen):
+                self._pages.drop(turns[index])
+            at, moved_s = seen + 1, time.monotonic()
         for index in range(max(0, at - 1), min(asked, count)):
             self._pages.drop(turns[index])
         return max(0, asked - count)
