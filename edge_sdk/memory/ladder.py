@@ -13,13 +13,13 @@ from edge_sdk.memory.footprint import Footprint
 from edge_sdk.memory.outline import DECODER, Outline
 from edge_sdk.memory.plan import Moment, SectionPlan
 
-__all__ = ["WORDS", "Costs", "Process", "Rung", "arrange", "beyond_bytes", "moments_of", "rungs"]
+__all__ = ["STREAM_BYTES", "WORDS", "Costs", "Process", "Rung", "arrange", "beyond_bytes", "moments_of", "rungs"]
 
 # Not a model, but as large as one: the tokenizer, and the process that fills in the prompt template.
 WORDS = "tokenizer"
 # Room that streamed weights need at least: what is read ahead and what is in use. They may have less than that and
 # still be read, but then pages are dropped before they were used.
-_STREAM_BYTES = 4_000_000
+STREAM_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def moments_of(rung: Rung, sections: Sequence[SectionPlan], costs: Costs, budget
         used -= weights
         room = budget_bytes - process.private_bytes - process.used_bytes - private - used
         files -= max(0, weights - max(0, room))
-        used += min(weights, _STREAM_BYTES)
+        used += min(weights, STREAM_BYTES)
     found = [_moment("load", max(packing, loading), process, max(files, _files(sight)), 0)]
     if sight:
         seen = files if seeing is answering else _files(seeing)

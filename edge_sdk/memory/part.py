@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.memory.footprint import predict
+from edge_sdk.memory.ladder import STREAM_BYTES
 from edge_sdk.memory.loader import Part
 from edge_sdk.memory.outline import LANGUAGE
 from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.stream import open_stream
 from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
 
 __all__ = ["bundle_parts", "pack_planned", "part_files"]
@@ -37,7 +39,7 @@ def bundle_parts(
         held = plan.section(name).footprint if plan is not None else None
 
         def opened() -> Model:
-            return open_model(
+            model = open_model(
                 bundle.path,
                 offset=section.offset,
                 size=section.size,
@@ -45,11 +47,20 @@ def bundle_parts(
                 threads=threads,
                 weight_cache=weight_cache,
             )
+            if plan is not None and plan.section(name).mode == "streamed":
+                open_stream(model, _stream_room_bytes(plan))
+            return model
 
         group = ("answers" if name in LANGUAGE else "sees") if turns else ""
         return Part(opened, held.peak_bytes if held else 0, group)
 
     return find
+
+
+def _stream_room_bytes(plan: Plan) -> int:
+    """Return what streamed weights may have in memory: what a plan leaves, and the least that it counted for them."""
+    decode = plan.moments[-1]
+    return max(0, plan.budget.total_bytes - decode.needed_bytes) + STREAM_BYTES
 
 
 def part_files(

@@ -12,7 +12,7 @@ import pytest
 import edge_sdk as edge
 from boards.telemetry import Memory
 from edge_sdk.errors import EdgeError, OverBudget
-from edge_sdk.memory import LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts
+from edge_sdk.memory import DECODER, LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts, part
 from edge_sdk.pipeline import VisionLanguageModel, loading
 from edge_sdk.runtime import WeightCache
 
@@ -169,6 +169,17 @@ def test_weights_are_packed_before_anything_is_loaded_or_not_at_all(kept: bool, 
         assert bool(cache.size_bytes()) == kept
         assert model.embed(PHOTOS[0]).size
         assert bool(cache.size_bytes()) == kept
+
+
+def test_streamed_weights_get_the_room_that_the_plan_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = edge.plan("smear", budget="1GB", threads=1)
+    sections = tuple(replace(item, mode="streamed") if item.name == DECODER else item for item in plan.sections)
+    rooms: list[int] = []
+    monkeypatch.setattr(part, "open_stream", lambda model, room_bytes: rooms.append(room_bytes))
+    with edge.load(replace(plan, sections=sections)) as model:
+        assert model.ask(QUESTIONS[0], PHOTOS[0]).text
+    left_bytes = plan.budget.total_bytes - plan.moments[-1].needed_bytes
+    assert rooms == [left_bytes + 4_000_000]  # and what the plan counted for them at the least
 
 
 def test_beside_a_plan_nothing_else_can_be_said(in_turns: Plan) -> None:
