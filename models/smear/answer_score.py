@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from data import CLASSES
-from question import LABELS, LOOKING, NO_FILM, THIRDS, Facts, Question, answer, ask, crowding
+from question import DECLINING, LABELS, LOOKING, NO_FILM, THIRDS, UNFIT, Facts, Question, answer, ask, crowding
 
 EXACT_UP_TO = 5
 TOLERANCE = 0.15
@@ -184,12 +184,20 @@ def score_others(records: Iterable[Record]) -> dict[str, dict[str, float]]:
     Returns
     -------
     dict
-        By kind, and for questions without a frame under ``no frame``: ``right``, ``agree`` and ``asked``.
+        By kind, and for questions without a frame under ``no frame``: ``right``, ``agree`` and ``asked``. What is to
+        be turned down also has ``declined``: it was, if not for the reason that fits best.
     """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.question.kind if record.facts else "no frame"].append(record)
-    return {name: _known(group) for name, group in groups.items()}
+    return {
+        name: {**_known(group), **({"declined": _declined(group)} if name in UNFIT else {})}
+        for name, group in groups.items()
+    }
+
+
+def _declined(records: list[Record]) -> float:
+    return sum(r.reply.strip() in DECLINING for r in records) / len(records)
 
 
 def _shares(records: list[Record]) -> dict[str, float]:

@@ -18,6 +18,7 @@ CARD = _HERE.parents[1] / "edge_sdk" / "data" / "smear-model-card.md"
 EVALUATION, REFUSAL = _HERE / "evaluation.json", _HERE / "refusal.json"
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 _CELLS = {"wbc": "white cells", "rbc": "red cells", "platelet": "platelets", "all": "all cells"}
+_PARTS = ("right", "agree", "blind", "declined")
 _SCORES = {
     "precision": "precision",
     "recall": "recall",
@@ -38,9 +39,9 @@ _QUESTIONS = {
     "describe": "describe the picture",
     "film": "is this a blood film",
     "help": "what can you do",
-    "medical": "medical advice (turned down)",
-    "finer": "kinds of cells it does not know (turned down)",
-    "off": "other topics (turned down)",
+    "medical": "medical advice",
+    "finer": "kinds of cells it does not know",
+    "off": "other topics",
     "no frame": "about a frame, without one",
 }
 
@@ -84,10 +85,14 @@ def _kept(evaluation: Mapping[str, Any]) -> Iterator[str]:
 def _spoken(evaluation: Mapping[str, Any]) -> Iterator[str]:
     kinds = {**evaluation["answers"]["kinds"], **evaluation["other_answers"]}
     rows = [
-        (title, kinds[kind]["asked"], *(_percent(kinds[kind].get(part)) for part in ("right", "agree", "blind")))
+        (
+            title,
+            kinds[kind]["asked"],
+            *(_percent(kinds[kind].get(part)) for part in ("right", "agree", "blind", "declined")),
+        )
         for kind, title in _QUESTIONS.items()
     ]
-    return _table(("question", "asked", "right", "agree", "blind"), rows)
+    return _table(("question", "asked", "right", "agree", "blind", "turned down"), rows)
 
 
 def _refused(refusal: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,16 @@ from tokenizer import VOCABULARY
 from train_language import Speaker
 from vision import CENTRES, load_vision
 
-from edge_sdk.bundle import sha256
+from edge_sdk.bundle import open_bundle, sha256
 from edge_sdk.errors import EdgeError
+from edge_sdk.memory.measurement import measure
 from edge_sdk.pipeline.centre import CentreRule
+from edge_sdk.runtime import ENGINES, WeightCache
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BUNDLE = _ROOT / "edge_sdk" / "data" / "smear.litertlm"
 _FLOAT = _ROOT / "models" / "smear" / "float"
+_THREADS = (1, 2, 4)
 _NOT_FOR = (
     "No medical device: not for diagnosis, treatment or any decision about a patient, and no replacement for a count "
     "by a trained person."
@@ -114,14 +119,27 @@ def export_adapter_and_decoder(data: Path, build: Path) -> None:
         export_language.make_int8(build / f"{name}_float.tflite", build / f"{name}_int8.tflite")
 
 
-def make_bundle(build: Path, target: Path, memory_bytes: int | None = None) -> None:
+def make_bundle(
+    build: Path, target: Path, memory_bytes: int | None = None, measured: Sequence[dict[str, Any]] = ()
+) -> None:
     """Pack what ``build`` holds."""
     models = {name: build / f"{name}_int8.tflite" for name in ("encoder", "adapter", "embedder", "decoder")}
     card = json.loads((build / "vision.json").read_text())
     models["head"] = build / "cells_int8.tflite"
     target.parent.mkdir(parents=True, exist_ok=True)
     layers = Shape(VOCABULARY).layers
-    pack(models, build / "tokenizer.model", layers, about(card, memory_bytes), target)
+    pack(models, build / "tokenizer.model", layers, about(card, memory_bytes), target, measured)
+
+
+def measure_sections(bundle: Path) -> list[dict[str, Any]]:
+    """Measure what each section takes in each engine, so that who plans on such a machine need not."""
+    with open_bundle(bundle) as opened, tempfile.TemporaryDirectory() as scratch:
+        cache = WeightCache(Path(scratch) / "weights")
+        return [
+            measure(opened, engine=engine, threads=threads, weight_cache=cache).as_json()
+            for engine in ENGINES
+            for threads in _THREADS
+        ]
 
 
 def measure_memory(bundle: Path) -> int:
@@ -169,7 +187,7 @@ def main() -> None:
         export_vision.export(args.data, args.build)
     export_adapter_and_decoder(args.data, args.build)
     make_bundle(args.build, args.target)
-    make_bundle(args.build, args.target, measure_memory(args.target))
+    make_bundle(args.build, args.target, measure_memory(args.target), measure_sections(args.target))
     if args.target.resolve() == _BUNDLE:
         keep_float(args.data, args.build, _BUNDLE)
     print(f"{args.target}: {args.target.stat().st_size} bytes")

@@ -118,7 +118,6 @@ def export(data: Path, folder: Path) -> None:
         "classes": list(CLASSES),
         "thresholds": list(rule.thresholds),
         "radii": list(rule.radii),
-        "side_px": SIDE_PX,
         "mean": [0.0, 0.0, 0.0],
         "std": [1.0, 1.0, 1.0],
     }
@@ -129,6 +128,6 @@ def export(data: Path, folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--build", type=Path, default=Path("build/smear"))
+    parser.add_argument("--build", type=Path, default=Path(__file__).resolve().parents[2] / "build" / "smear")
     options = parser.parse_args()
     export(options.data, options.build)

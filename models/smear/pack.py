@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data import SIDE_PX
@@ -28,6 +28,7 @@ TEMPLATE = (
     f"{_END}"
     f"{{%- if add_generation_prompt -%}}{ANSWER}{{%- endif -%}}"
 )
+_LABELS = {"tf_lite_pixel_encoder": {"channels": "BGR"}}
 _KINDS = {
     "encoder": builder.TfLiteModelType.VISION_ENCODER,
     "adapter": builder.TfLiteModelType.VISION_ADAPTER,
@@ -78,7 +79,14 @@ def executor_metadata(layers: int) -> executor_metadata_pb2.ExecutorMetadata:
     return message
 
 
-def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mapping[str, object], target: Path) -> None:
+def pack(
+    models: Mapping[str, Path],
+    tokenizer: Path,
+    layers: int,
+    about: Mapping[str, object],
+    target: Path,
+    measured: Sequence[Mapping[str, object]] = (),
+) -> None:
     """Write the bundle.
 
     Parameters
@@ -93,29 +101,36 @@ def pack(models: Mapping[str, Path], tokenizer: Path, layers: int, about: Mappin
         What the project adds: written as JSON into a generic section.
     target : Path
         File to write.
+    measured : sequence of mapping
+        What its sections were measured to take, one mapping for each engine and number of threads.
     """
     out = builder.LitertLmFileBuilder()
-    text = builder.DType.STRING
     out.add_system_metadata(builder.Metadata("edge_sdk.format", about["format"], builder.DType.INT32))
     for key in ("name", "task", "license"):
-        out.add_system_metadata(builder.Metadata(f"edge_sdk.{key}", about[key], text))
+        out.add_system_metadata(builder.Metadata(f"edge_sdk.{key}", about[key], builder.DType.STRING))
     with tempfile.TemporaryDirectory() as scratch:
-        files = {name: Path(scratch) / name for name in ("llm.pb", "executor.pb", "about.json")}
+        files = {name: Path(scratch) / name for name in ("llm.pb", "executor.pb")}
         files["llm.pb"].write_bytes(language_metadata(tokenizer, SIDE_PX).SerializeToString())
         files["executor.pb"].write_bytes(executor_metadata(layers).SerializeToString())
-        files["about.json"].write_text(json.dumps(about, indent=1))
         out.add_llm_metadata(str(files["llm.pb"]))
         out.add_executor_metadata(str(files["executor.pb"]))
         out.add_sentencepiece_tokenizer(str(tokenizer))
         for name, kind in _KINDS.items():
             out.add_tflite_model(str(models[name]), kind)
-        files["tf_lite_pixel_encoder"] = Path(scratch) / "pixels.tflite"
-        files["tf_lite_pixel_encoder"].write_bytes(take_pixels(models["encoder"].read_bytes()))
-        for file, labels in (
-            ("about.json", {"name": "edge_sdk"}),
-            ("tf_lite_pixel_encoder", {"name": "tf_lite_pixel_encoder", "channels": "BGR"}),
-        ):
-            named = [builder.Metadata(key, value, text) for key, value in labels.items()]
-            out.add_generic_binary_data(str(files[file]), additional_metadata=named)
+        generic = {
+            "edge_sdk": json.dumps(about, indent=1).encode(),
+            "edge_sdk_memory": json.dumps(list(measured)).encode(),
+            "tf_lite_pixel_encoder": take_pixels(models["encoder"].read_bytes()),
+        }
+        for name, content in generic.items():
+            _add_generic(out, Path(scratch) / name, content)
         with target.open("wb") as file:
             out.build(file, validate_metadata=True)
+
+
+def _add_generic(out: builder.LitertLmFileBuilder, file: Path, content: bytes) -> None:
+    """Add what LiteRT-LM passes over, named like its file."""
+    file.write_bytes(content)
+    labels = {"name": file.name, **_LABELS.get(file.name, {})}
+    named = [builder.Metadata(key, value, builder.DType.STRING) for key, value in labels.items()]
+    out.add_generic_binary_data(str(file), additional_metadata=named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -42,6 +43,10 @@ NO_PLACE = "I can only tell where white blood cells and platelets lie."
 ABILITY = (
     "I count white blood cells, red blood cells and platelets, and say where they lie and how crowded the field is."
 )
+# Sentences that say nothing about the frame.
+DECLINING = frozenset({OFF_TOPIC, NO_DIAGNOSIS, NO_FINER, NO_PLACE, ABILITY})
+# Kinds that are to be turned down.
+UNFIT = ("medical", "finer", "off")
 # Kinds whose answer depends on the frame.
 LOOKING = ("count", "present", "compare", "where", "crowd", "describe", "film")
 _FIXED = {"help": ABILITY, "medical": NO_DIAGNOSIS, "finer": NO_FINER, "off": OFF_TOPIC}
@@ -57,6 +62,20 @@ _TABLES = {
     "help": phrase.HELP,
     "medical": phrase.MEDICAL,
     "film": phrase.FILM,
+}
+_MEDICAL_PARTS = {
+    "judged": phrase.JUDGED,
+    "state": phrase.STATES,
+    "who": phrase.PEOPLE,
+    "ill": phrase.ILLNESSES,
+    "cure": phrase.CURES,
+}
+_OFF_PARTS = {
+    "order": phrase.ORDERS,
+    "trait": phrase.TRAITS,
+    "when": phrase.WHENS,
+    "place": phrase.PLACES,
+    "deed": phrase.DEEDS,
 }
 
 
@@ -208,7 +227,7 @@ def ask(
         names = wordings(phrase.FINER_NAMES, test=test)
         text = _about_things(rng, [_made_up_cell(rng) for _ in range(2)] if rng.random() < 0.3 else names, test=test)
     else:
-        text = rng.choice(wordings(_TABLES[kind], test=test))
+        text = _medical(rng) if kind == "medical" and not test else rng.choice(wordings(_TABLES[kind], test=test))
         if kind == "compare":
             a, b = (rng.choice(phrase.NAMES[s])[1] for s in subject)
             text = text.format(a=a, b=b)
@@ -266,11 +285,28 @@ def _off_topic(rng: random.Random, *, test: bool) -> str:
         return "".join(rng.choice(letters) for _ in range(rng.randint(1, 14))).strip("<> ") or "?"
     if roll < 0.58:
         return " ".join(_made_up(rng) for _ in range(rng.randint(1, 5)))
-    text = rng.choice(phrase.OFF if roll < 0.8 else phrase.OPENINGS)
-    while "{place}" in text:
-        text = text.replace("{place}", rng.choice(phrase.PLACES), 1)
-    thing = rng.choice(things) if rng.random() < 0.7 else _made_up(rng)
-    return text.replace("{thing}", thing).replace("{deed}", rng.choice(phrase.DEEDS))
+    table = phrase.OFF if roll < 0.72 else phrase.OPENINGS if roll < 0.82 else phrase.ELSEWHERE
+    return _filled(
+        rng.choice(table), {**_OFF_PARTS, "thing": [rng.choice(things), rng.choice(things), _made_up(rng)]}, rng
+    )
+
+
+def _medical(rng: random.Random) -> str:
+    """Ask for medical advice in a trained wording or in one made up from parts, never in one kept for tests."""
+    if rng.random() < 0.4:
+        return rng.choice(wordings(phrase.MEDICAL, test=False))
+    text = ""
+    while not text or text in phrase.MEDICAL:
+        text = _filled(rng.choice(phrase.ADVICE), _MEDICAL_PARTS, rng)
+    return text
+
+
+def _filled(text: str, parts: Mapping[str, Sequence[str]], rng: random.Random) -> str:
+    """Fill every gap in a wording; a part may have gaps itself."""
+    for name, choices in parts.items():
+        while f"{{{name}}}" in text:
+            text = text.replace(f"{{{name}}}", rng.choice(choices), 1)
+    return text
 
 
 def scribble(text: str, rng: random.Random) -> str:

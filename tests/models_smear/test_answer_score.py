@@ -132,9 +132,11 @@ def test_other_answers_are_scored_by_kind_and_those_without_a_frame_apart():
     records = [
         score.Record(asked("off"), question.OFF_TOPIC, TRUE, TRUE),
         score.Record(asked("off"), "There are 2 dogs.", TRUE, TRUE),
+        score.Record(asked("off"), question.NO_DIAGNOSIS, TRUE, TRUE),
+        score.Record(asked("off"), question.NO_FILM, TRUE, TRUE),
         score.Record(asked("count", "wbc"), question.NO_FRAME, None, None),
     ]
     assert score.score_others(records) == {
-        "off": {"right": 0.5, "agree": 0.5, "asked": 2},
+        "off": {"right": 0.25, "agree": 0.25, "asked": 4, "declined": 0.5},
         "no frame": {"right": 1.0, "agree": 1.0, "asked": 1},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import question
 
 import edge_sdk as edge
 from edge_sdk.bundle import open_bundle
+from edge_sdk.runtime import ENGINES
 
 DATA = Path(__file__).resolve().parents[2] / "edge_sdk" / "data"
 PHOTOS = sorted((DATA / "photos").glob("*.jpg"))
@@ -35,7 +37,15 @@ def test_it_takes_at_most_8_mb():
     assert BUNDLE.stat().st_size <= 8 << 20
 
 
-@pytest.mark.xfail(strict=True, reason="the shipped bundle was packed before this was written into it")
+def test_it_carries_what_its_sections_take_in_both_engines():
+    with open_bundle(BUNDLE) as bundle:
+        measured = json.loads(bundle.generic("edge_sdk_memory"))
+    assert {item["circumstances"].split(",")[0] for item in measured} == set(ENGINES)
+    assert {item["circumstances"].split(",")[3] for item in measured} == {" 1 threads", " 2 threads", " 4 threads"}
+    for item in measured:
+        assert {"tf_lite_pixel_encoder", "tf_lite_aux", "tf_lite_prefill_decode"} <= set(item["sections"])
+
+
 def test_its_card_says_what_it_takes_what_it_is_not_for_and_where_more_is_told():
     with open_bundle(BUNDLE) as bundle:
         card = bundle.card
@@ -83,7 +93,8 @@ def test_other_topics_are_left_alone(model, text: str):
 def test_other_topics_that_it_never_trained_on_are_left_alone(model):
     frame = edge.Frame.open(PHOTOS[1])
     replies = [said(model, text, frame) for text in phrase.OFF_TEST]
-    assert np.mean([reply == question.OFF_TOPIC for reply in replies]) >= 0.9, replies
+    assert np.mean([reply in question.DECLINING for reply in replies]) >= 0.9, replies
+    assert np.mean([reply == question.OFF_TOPIC for reply in replies]) >= 0.75, replies
 
 
 @pytest.mark.parametrize(("kind", "reply"), [("medical", question.NO_DIAGNOSIS), ("finer", question.NO_FINER)])

@@ -26,8 +26,8 @@ def test_every_figure_stands_in_a_row_of_its_own() -> None:
     lines = card.figures(EVALUATION, REFUSAL).splitlines()
     assert "| white cells, INT8 |" + " 90.0 (85.0 to 95.1) |" * 6 in lines
     assert "| same thresholds and radii | 99.5 | 99.5 | 99.5 | 99.5 |" in lines
-    assert "| how many white cells | 8 | 90.0 | 100.0 | 25.0 |" in lines
-    assert "| describe the picture | 4 | 100.0 | 50.0 |  |" in lines
+    assert "| how many white cells | 8 | 90.0 | 100.0 | 25.0 |  |" in lines
+    assert "| describe the picture | 4 | 100.0 | 50.0 |  |  |" in lines
     assert "| all that are no film | 40 | 97.5 |" in lines
     assert "| real films | 3 | 0.0 |" in lines
 

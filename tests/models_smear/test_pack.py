@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,7 +41,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
         (folder / name).write_bytes(parts[section])
     (folder / "tokenizer").write_bytes(parts["SP_Tokenizer"])
     models = {name: folder / name for name in MODELS}
-    pack(models, folder / "tokenizer", 3, ABOUT, folder / "test.litertlm")
+    pack(models, folder / "tokenizer", 3, ABOUT, folder / "test.litertlm", [{"circumstances": "a try"}])
     with open_bundle(folder / "test.litertlm") as packed:
         yield packed
 
@@ -54,6 +55,10 @@ def test_its_card_says_what_was_given(bundle: Bundle) -> None:
     assert bundle.card is not None
     assert (bundle.card.name, bundle.card.not_for, bundle.card.memory_bytes) == ("test", "Not for use.", 1234)
     assert bundle.system["edge_sdk.name"] == "test"
+
+
+def test_it_carries_what_its_sections_were_measured_to_take(bundle: Bundle) -> None:
+    assert json.loads(bundle.generic("edge_sdk_memory")) == [{"circumstances": "a try"}]
 
 
 def test_a_frame_stands_before_the_question_and_an_answer_ends_with_its_mark(bundle: Bundle) -> None:

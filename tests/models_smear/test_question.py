@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import numpy as np
 import phrase
@@ -95,7 +96,23 @@ PARTED = [
     "FINER_NAMES",
     "THINGS",
 ]
-WHOLE = ["OFF", "OFF_TEST", "OPENINGS", "PLACES", "DEEDS"]
+WHOLE = [
+    "OFF",
+    "OFF_TEST",
+    "OPENINGS",
+    "PLACES",
+    "DEEDS",
+    "ILLNESSES",
+    "PEOPLE",
+    "STATES",
+    "JUDGED",
+    "CURES",
+    "ADVICE",
+    "ORDERS",
+    "TRAITS",
+    "WHENS",
+    "ELSEWHERE",
+]
 
 
 @pytest.mark.parametrize("table", PARTED)
@@ -121,6 +138,16 @@ def test_every_table_of_wordings_is_checked_here():
 
 def test_other_topics_for_tests_are_never_trained_on():
     assert not set(phrase.OFF) & set(phrase.OFF_TEST)
+
+
+@pytest.mark.parametrize("kind", ["medical", "off"])
+def test_what_is_made_up_from_parts_is_whole_and_never_a_wording_kept_for_tests(kind: str):
+    rng = random.Random(3)
+    made = {question.ask(kind, rng, clean=True).text for _ in range(5000)}
+    held = {*phrase.OFF_TEST, *question.wordings(phrase.MEDICAL, test=True)}
+    assert not made & held
+    assert not [text for text in made if re.search(r"\{[a-z]+\}", text)]
+    assert len(made) > 1500
 
 
 def test_every_kind_can_be_asked_in_every_part_without_a_gap_left_open():
