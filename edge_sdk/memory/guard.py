@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from edge_sdk.errors import OverBudget
+from edge_sdk.memory.footprint import BASE
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.trim import trim
 from edge_sdk.units import format_bytes
@@ -84,6 +85,23 @@ class Guard:
         in_use = max(moment.needed_bytes - moment.private_bytes for moment in plan.moments)
         margin = in_use - min(_ERROR_BYTES, in_use // 2)
         return cls(plan.budget.total_bytes - margin, f"{plan.bundle} within {plan.budget}")
+
+    def check_start(self, plan: Plan) -> None:
+        """Refuse a plan beforehand, where this process holds too much besides.
+
+        Raises
+        ------
+        OverBudget
+            The plan counts on a process that has just started; with what this one holds already it does not fit.
+        """
+        beside = max(0, self._read() - BASE[plan.engine].private_bytes)
+        missing = plan.peak_private_bytes + beside - self.limit_bytes
+        if missing > 0:
+            raise OverBudget(
+                f"{plan.bundle} does not fit into {plan.budget} beside what this program holds already.",
+                why=f"It holds {format_bytes(beside)} more than a process that has just started.",
+                fix=f"Free {format_bytes(missing)} of that before loading, or give a budget that much larger.",
+            )
 
     def __repr__(self) -> str:
         return f"<Guard of {format_bytes(self.limit_bytes)} for {self._told}>"

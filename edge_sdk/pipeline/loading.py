@@ -98,11 +98,13 @@ def load(
 
 
 def _planned(plan: Plan, weight_cache: WeightCache | None) -> VisionLanguageModel:
+    guard = Guard.of(plan)
+    guard.check_start(plan)
     opened = open_bundle(plan.path)
     if plan.weight_cache:
         pack_planned(plan, opened, weight_cache)
     loader = Loader(bundle_parts(opened, plan, weight_cache=weight_cache))
-    return VisionLanguageModel(opened, loader, plan, Guard.of(plan))
+    return VisionLanguageModel(opened, loader, plan, guard)
 
 
 def _scarce(bundle: str | os.PathLike[str]) -> bool:

@@ -17,17 +17,22 @@ from edge_sdk.pipeline import VisionLanguageModel, loading
 from edge_sdk.runtime import WeightCache
 
 PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))[:2]
+PLENTY = "10GB"
 QUESTIONS = ("How many white blood cells are there?", "Is the field crowded?")
+
+
+def plan_in_turns(engine: str) -> Plan:
+    """Make a plan in which seeing and answering take turns; the process that runs all these tests holds more."""
+    whole = edge.plan("smear", budget=PLENTY, threads=1, engine=engine)
+    plan = edge.plan("smear", budget=whole.needed_bytes - 1, threads=1, engine=engine)
+    assert plan.sequential
+    assert not whole.sequential
+    return replace(plan, budget=whole.budget)
 
 
 @pytest.fixture(scope="module")
 def in_turns() -> Plan:
-    """Give the plan with the largest budget in which seeing and answering take turns."""
-    whole = edge.plan("smear", budget="1GB", threads=1)
-    plan = edge.plan("smear", budget=whole.needed_bytes - 1, threads=1)
-    assert plan.sequential
-    assert not whole.sequential
-    return plan
+    return plan_in_turns("litert")
 
 
 @pytest.fixture
@@ -53,11 +58,9 @@ def test_answers_counts_and_embeddings_are_the_same_in_turns(
 
 
 def test_the_other_engine_takes_turns_as_well() -> None:
-    whole = edge.plan("smear", budget="1GB", threads=1, engine="interpreter")
-    in_turns = edge.plan("smear", budget=whole.needed_bytes - 1, threads=1, engine="interpreter")
-    assert (in_turns.sequential, in_turns.engine) == (True, "interpreter")
+    whole = edge.plan("smear", budget=PLENTY, threads=1, engine="interpreter")
     told = []
-    for plan in (whole, in_turns):
+    for plan in (whole, plan_in_turns("interpreter")):
         with edge.load(plan) as model:
             told.append((model.count(PHOTOS[0]), model.ask(QUESTIONS[0], PHOTOS[0]).text, model.count(PHOTOS[1])))
     assert told[0] == told[1]
@@ -126,7 +129,7 @@ def test_threads_that_count_and_ask_in_turns_get_what_one_alone_gets(
 
 
 def test_a_plan_for_counting_alone_refuses_to_answer_and_says_why() -> None:
-    with edge.load("smear", budget="200MB", task="count") as model:
+    with edge.load("smear", budget=PLENTY, task="count") as model:
         assert model.count(PHOTOS[0]).cells
         with pytest.raises(OverBudget, match="runs without"):
             model.ask(QUESTIONS[0])
@@ -138,14 +141,28 @@ def test_what_does_not_fit_is_refused_before_anything_is_loaded(monkeypatch: pyt
         edge.load("smear", budget="30MB")
 
 
+def test_what_the_program_holds_besides_counts_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = edge.plan("smear", budget="200MB", threads=1)
+    reading = Reading(20_000_000)
+    guard = Guard(plan.peak_private_bytes, "the test", read=reading)
+    guard.check_start(plan)
+    reading.private_bytes = 500_000_000
+    with pytest.raises(OverBudget, match="beside what this program holds"):
+        guard.check_start(plan)
+    monkeypatch.setattr(Guard, "of", lambda _: guard)
+    monkeypatch.setattr(loading, "open_bundle", None)
+    with pytest.raises(OverBudget, match="beside what this program holds"):
+        edge.load(plan)
+
+
 def test_the_budget_of_the_environment_holds_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGE_BUDGET", "250MB")
+    monkeypatch.setenv("EDGE_BUDGET", "25GB")
     with edge.load("smear") as model:
         assert model.plan is not None
-        assert model.plan.budget.total_bytes == 250_000_000
-    with edge.load("smear", budget="300MB") as model:
+        assert model.plan.budget.total_bytes == 25_000_000_000
+    with edge.load("smear", budget="30GB") as model:
         assert model.plan is not None
-        assert model.plan.budget.total_bytes == 300_000_000
+        assert model.plan.budget.total_bytes == 30_000_000_000
 
 
 @pytest.mark.parametrize(("available_mb", "planned"), [(120, True), (4000, False)])
@@ -162,7 +179,7 @@ def test_it_is_planned_unasked_where_memory_is_scarce(
 def test_weights_are_packed_before_anything_is_loaded_or_not_at_all(kept: bool, material: Path, tmp_path: Path) -> None:
     cache = WeightCache(tmp_path / "weights")
     bundle = material / "models" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
-    plan = edge.plan(bundle, budget="1GB", threads=1, engine="litert", weight_cache=cache)
+    plan = edge.plan(bundle, budget=PLENTY, threads=1, engine="litert", weight_cache=cache)
     assert plan.to_pack == ("tflite",)
     with edge.load(replace(plan, weight_cache=kept), weight_cache=cache) as model:
         assert model._loader.open_parts == ()
@@ -172,7 +189,7 @@ def test_weights_are_packed_before_anything_is_loaded_or_not_at_all(kept: bool, 
 
 
 def test_streamed_weights_get_the_room_that_the_plan_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = edge.plan("smear", budget="1GB", threads=1)
+    plan = edge.plan("smear", budget=PLENTY, threads=1)
     sections = tuple(replace(item, mode="streamed") if item.name == DECODER else item for item in plan.sections)
     rooms: list[int] = []
     monkeypatch.setattr(part, "open_stream", lambda model, room_bytes: rooms.append(room_bytes))
@@ -184,12 +201,12 @@ def test_streamed_weights_get_the_room_that_the_plan_leaves(monkeypatch: pytest.
 
 def test_beside_a_plan_nothing_else_can_be_said(in_turns: Plan) -> None:
     with pytest.raises(EdgeError, match="Make another plan"):
-        edge.load(in_turns, budget="1GB")
+        edge.load(in_turns, budget=PLENTY)
 
 
 def test_no_cache_longer_than_the_planned_one_is_used(material: Path) -> None:
     bundle = material / "bundles" / "tiny-text-two-caches.litertlm"
-    plan = replace(edge.plan(bundle, budget="1GB", threads=1), cache_length=128)
+    plan = replace(edge.plan(bundle, budget=PLENTY, threads=1), cache_length=128)
     with edge.load(plan) as model, edge.load(bundle, threads=1) as free:
         short, long = (one.ask("count the cells") for one in (model, free))
         assert long.text.startswith(short.text)
@@ -221,7 +238,7 @@ def guarded(in_turns: Plan, reading: Reading) -> Iterator[VisionLanguageModel]:
     clock = iter(range(1_000_000))
     guard = Guard(100, "the test", read=reading, clock=lambda: float(next(clock)))
     bundle = edge.open_bundle(in_turns.path)
-    plan = edge.plan("smear", budget="1GB", threads=1)
+    plan = edge.plan("smear", budget=PLENTY, threads=1)
     with VisionLanguageModel(bundle, Loader(bundle_parts(bundle, plan)), plan, guard) as model:
         yield model
 
