@@ -124,6 +124,7 @@ class VisionLanguageModel:
 
         Examples
         --------
+        >>> from edge_sdk.pipeline import load
         >>> with load("smear") as model:
         ...     model.ask("How many cells are there?").text
         'Please show me a frame of a blood film.'
