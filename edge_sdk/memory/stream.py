@@ -33,6 +33,8 @@ _PAGE_BYTES = mmap.PAGESIZE
 CHUNK_BYTES = 1 << 20
 # What is read ahead at the most: enough requests under way to keep a fast disk busy.
 _AHEAD = 8
+# What is not dropped yet: several threads of the engine are not at the same place.
+_IN_USE = 2
 # The kernel shortens a longer request to the device's read-ahead, 128 KiB where nobody changed it.
 _REQUEST_BYTES = 128 << 10
 # How long to wait before looking again how far the engine is: this, and a share of the time that it has stood still.
@@ -41,6 +43,8 @@ _NAP_S, _NAP_SHARE = 0.0002, 0.125
 _STUCK_S = 0.02
 # One more chunk is kept again after this many runs in which nothing was lost.
 _REGAIN_RUNS = 4
+# Pages so near to a touched one are taken for touched, in the next chunk too. Source: fault_around_bytes of Linux.
+_PROBE_BYTES = 64 << 10
 _PRESENT = 0x80  # the highest bit of an entry. Source: admin-guide/mm/pagemap.rst of Linux.
 
 
@@ -158,7 +162,8 @@ class Pages:
 
     def used(self, chunk: int) -> bool:
         """Say whether the process has touched the beginning of a chunk since it was dropped."""
-        entry = os.pread(self._map, 8, (self._place.address + chunk * CHUNK_BYTES) // _PAGE_BYTES * 8)
+        begin, size = self._span(chunk)
+        entry = os.pread(self._map, 8, (self._place.address + begin + min(_PROBE_BYTES, size - 1)) // _PAGE_BYTES * 8)
         return bool(entry[7] & _PRESENT)
 
     def fetch(self, chunk: int) -> None:
@@ -224,7 +229,7 @@ class Stream:
         room = max(2, room_bytes // CHUNK_BYTES)
         # A quarter of a small room: what is read ahead is not kept.
         self._ahead = max(1, min(_AHEAD, room // 4))
-        self._wanted = max(0, pages.count - (room - self._ahead - 1))
+        self._wanted = min(pages.count, max(0, pages.count - (room - self._ahead - _IN_USE)))
         self._streamed = np.zeros(pages.count, np.bool_)
         self._whole = np.zeros(pages.count, np.bool_)  # seen in memory with all pages
         self._calm = 0
@@ -281,10 +286,10 @@ class Stream:
     def _follow(self, run: object, asked: int) -> int:
         """Go with the engine through one run, and return how many chunks were asked for already for the next."""
         turns = np.flatnonzero(self._streamed).tolist()
-        count, at, moved_s = len(turns), 0, time.monotonic()
+        count, at, gone, moved_s = len(turns), 0, 0, time.monotonic()
         while self._running is run:
             # Past the end it is the beginning that comes next, as far as it was dropped.
-            for index in range(asked, min(at + self._ahead, count + max(0, at - 1))):
+            for index in range(asked, min(at + self._ahead, count + gone)):
                 self._pages.fetch(turns[index % count])
                 asked = index + 1
             waited_s = time.monotonic() - moved_s
@@ -294,10 +299,11 @@ class Stream:
             if seen is None:
                 self._called.wait(_NAP_S + _NAP_SHARE * waited_s)
                 continue
-            for index in range(max(0, at - 1), seen):
-                self._pages.drop(turns[index])
             at, moved_s = seen + 1, time.monotonic()
-        for index in range(max(0, at - 1), min(asked, count)):
+            while gone < at - _IN_USE:
+                self._pages.drop(turns[gone])
+                gone += 1
+        for index in range(gone, min(asked, count)):
             self._pages.drop(turns[index])
         return max(0, asked - count)
 
