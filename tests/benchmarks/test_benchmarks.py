@@ -79,8 +79,14 @@ def test_sharing_between_processes(tmp_path: Path, material: Path) -> None:
     assert 1 < result["ours"]["ratio"] <= 2
 
 
+def test_streaming_of_weights_that_are_too_few_for_it(tmp_path: Path, material: Path) -> None:
+    result = run("streaming.py", tmp_path / "out.json", "--bundle", material / "bundles/tiny-text.litertlm")
+    assert "too few" in result["skipped"][0] or "no control group" in result["skipped"][0]
+
+
 def test_no_benchmark_is_left_out_of_this_file() -> None:
-    # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above.
+    # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above, which is
+    # too small to be streamed: tests/edge_sdk/memory/test_stream.py shows that.
     # control_group is a part of memory.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "control_group.py",
@@ -92,5 +98,6 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "overhead.py",
         "sharing.py",
         "soak.py",
+        "streaming.py",
         "telemetry.py",
     }
