@@ -38,6 +38,8 @@ SEEING = (
     "tf2_mobilenet_v2_1.0_224_ptq",
 )
 _LOOK_S = 0.003
+# For any other number a bundle may carry what was measured where it was packed, and headers would not be asked.
+_THREADS = 3
 
 
 def compare(path: Path, engine: str, folder: Path) -> dict[str, Any]:
@@ -49,12 +51,12 @@ def compare(path: Path, engine: str, folder: Path) -> dict[str, Any]:
 
     cache = WeightCache(folder / "weights")
     use_apart(path, engine, cache.folder)  # packs the weights
-    settings = {"budget": "64GB", "engine": engine, "threads": 1, "weight_cache": cache}
+    settings = {"budget": "64GB", "engine": engine, "threads": _THREADS, "weight_cache": cache}
     begin = time.process_time()
     headers = plan_for(path, **settings)
     plan_ms = (time.process_time() - begin) * 1000
     with open_bundle(path) as bundle:
-        measure(bundle, engine=engine, threads=1, weight_cache=cache)
+        measure(bundle, engine=engine, threads=_THREADS, weight_cache=cache)
     measured = plan_for(path, **settings)
     seen = use_apart(path, engine, cache.folder)
     plans = {
@@ -120,7 +122,7 @@ def use(path: Path, engine: str, cache: Path) -> None:
     import edge_sdk.memory
     from edge_sdk.runtime import WeightCache
 
-    with edge.load(path, engine=engine, threads=1, weight_cache=WeightCache(cache)) as model:
+    with edge.load(path, engine=engine, threads=_THREADS, weight_cache=WeightCache(cache)) as model:
         sees = path.suffix == ".tflite" or model.bundle.has("tf_lite_vision_encoder")
         frames = [edge.Frame.of(np.full((960, 1280, 3), shade, np.uint8)) for shade in ((80, 160) if sees else ())]
         if model.labels:

@@ -19,6 +19,9 @@ from edge_sdk.memory.footprint import BASE, predict
 from edge_sdk.memory.measurement import Measurement, measure, remembered
 from edge_sdk.runtime import WeightCache
 
+# The shipped bundle carries what was measured with other numbers of threads.
+THREADS = 3
+
 
 @pytest.fixture(scope="module")
 def smear() -> Iterator[Bundle]:
@@ -33,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> WeightCache:
 
 @pytest.fixture(scope="module", params=["litert", "interpreter"])
 def found(request: pytest.FixtureRequest, smear: Bundle, cache: WeightCache) -> Measurement:
-    return measure(smear, engine=request.param, weight_cache=cache)
+    return measure(smear, engine=request.param, threads=THREADS, weight_cache=cache)
 
 
 def engine_of(found: Measurement) -> str:
@@ -63,9 +66,9 @@ def test_a_measurement_is_remembered_for_its_own_circumstances_alone(
     found: Measurement, smear: Bundle, cache: WeightCache
 ) -> None:
     engine = engine_of(found)
-    assert remembered(smear, engine=engine, weight_cache=cache) == found
-    assert remembered(smear, engine=engine, weight_cache=cache, threads=2) is None
-    without_file = remembered(smear, engine=engine, weight_cache=cache, weight_cached=False)
+    assert remembered(smear, engine=engine, threads=THREADS, weight_cache=cache) == found
+    assert remembered(smear, engine=engine, weight_cache=cache, threads=THREADS + 2) is None
+    without_file = remembered(smear, engine=engine, threads=THREADS, weight_cache=cache, weight_cached=False)
     # Only one of the engines has cache files that it could do without.
     assert without_file == (None if engine == "litert" else found)
 
@@ -76,11 +79,11 @@ def test_a_bundle_is_known_again_where_it_was_moved_and_not_where_it_was_changed
     copy = tmp_path / "moved.litertlm"
     shutil.copyfile(smear.path, copy)
     with open_bundle(copy) as bundle:
-        assert remembered(bundle, engine=engine_of(found), weight_cache=cache) == found
+        assert remembered(bundle, engine=engine_of(found), threads=THREADS, weight_cache=cache) == found
     with copy.open("ab") as stream:
         stream.write(b"\0")
     with open_bundle(copy) as bundle:
-        assert remembered(bundle, engine=engine_of(found), weight_cache=cache) is None
+        assert remembered(bundle, engine=engine_of(found), threads=THREADS, weight_cache=cache) is None
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"format": 99}', "null", '{"format": 1, "circumstances": "x"}'])
@@ -91,12 +94,12 @@ def test_a_damaged_memory_is_as_good_as_none(
     shutil.copytree(cache.folder.parent / "measured", tmp_path / "measured")
     for file in (tmp_path / "measured").iterdir():
         file.write_text(damage)
-    assert remembered(smear, engine=engine_of(found), weight_cache=other) is None
+    assert remembered(smear, engine=engine_of(found), threads=THREADS, weight_cache=other) is None
 
 
 def test_a_bundle_may_carry_what_was_measured_of_it(found: Measurement) -> None:
     carried: Any = SimpleNamespace(generic=lambda name: json.dumps([found.as_json()]).encode())
-    threads = {"engine": engine_of(found), "threads": 1}
+    threads = {"engine": engine_of(found), "threads": THREADS}
     # What it carries was measured with a cache file in the one engine that has them, so it counts where there is one.
     assert remembered(carried, **threads) == (None if engine_of(found) == "litert" else found)
 
