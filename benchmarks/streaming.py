@@ -84,7 +84,8 @@ def decode(bundle: Path, cache: Path, threads: int, tokens: int, prepare: Callab
 
 def side_of(name: str, room_bytes: int) -> Callable[[Any], object]:
     """Give what a side does to a model that was just opened."""
-    from edge_sdk.memory.stream import find_mapping, open_stream
+    from edge_sdk.memory.mapping import find_mapping
+    from edge_sdk.memory.stream import open_stream
 
     libc = ctypes.CDLL(None, use_errno=True)
 

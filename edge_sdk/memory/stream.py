@@ -9,43 +9,33 @@ Measured: docs/decisions/0007-streaming.md.
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import logging
 import mmap
-import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.memory.mapping import CHUNK_BYTES, PAGE_BYTES, Pages, find_mapping
 from edge_sdk.runtime import Model
 
-__all__ = ["Mapping", "Pages", "Stream", "find_mapping", "open_stream", "spread"]
+__all__ = ["Stream", "open_stream", "spread"]
 
 logger = logging.getLogger(__name__)
-_PAGE_BYTES = mmap.PAGESIZE
-CHUNK_BYTES = 1 << 20
 # What is read ahead at the most: enough requests under way to keep a fast disk busy.
 _AHEAD = 8
 # What is not dropped yet: several threads of the engine are not at the same place.
 _IN_USE = 2
-# The kernel shortens a longer request to the device's read-ahead, 128 KiB where nobody changed it.
-_REQUEST_BYTES = 128 << 10
 # How long to wait before looking again how far the engine is: this, and a share of the time that it has stood still.
 _NAP_S, _NAP_SHARE = 0.0002, 0.125
 # After this it is looked for further on.
 _STUCK_S = 0.02
 # One more chunk is kept again after this many runs in which nothing was lost.
 _REGAIN_RUNS = 4
-# Pages so near to a touched one are taken for touched, in the next chunk too. Source: fault_around_bytes of Linux.
-_PROBE_BYTES = 64 << 10
-_PRESENT = 0x80  # the highest bit of an entry. Source: admin-guide/mm/pagemap.rst of Linux.
+# So few pages that had to be waited for in a run say nothing.
+_LATE_PAGES = 128
 
 
 def open_stream(model: Model, room_bytes: int) -> Stream | None:
@@ -78,33 +68,6 @@ def open_stream(model: Model, room_bytes: int) -> Stream | None:
     return stream
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Where a file lies in this process's memory."""
-
-    path: Path
-    address: int
-    size_bytes: int
-
-
-def find_mapping(path: Path, maps: Path = Path("/proc/self/maps")) -> Mapping | None:
-    """Find where a file was mapped last from its beginning; None where it is not, or the kernel does not tell.
-
-    Source: proc_pid_maps(5).
-    """
-    found = None
-    try:
-        known = path.stat()
-        for line in maps.read_text().splitlines():
-            place, _, offset, _, inode, *_ = line.split(maxsplit=5)
-            if int(inode) == known.st_ino and line.endswith(f" {path.resolve()}") and not int(offset, 16):
-                begin, end = (int(number, 16) for number in place.split("-"))
-                found = Mapping(path, begin, min(end - begin, known.st_size))
-    except OSError:
-        return None
-    return found
-
-
 def spread(count: int, chosen: int) -> npt.NDArray[np.bool_]:
     """Choose some of a row, evenly: so the engine finds work while the disk does.
 
@@ -121,88 +84,6 @@ def spread(count: int, chosen: int) -> npt.NDArray[np.bool_]:
     marks = np.zeros(count, np.bool_)
     marks[((np.arange(chosen) + 0.5) * count / max(1, chosen)).astype(int)] = True
     return marks
-
-
-class Pages:
-    """The pages of a mapped file, by chunks of 1 MiB: what is there, what is to come and what may go.
-
-    Attributes
-    ----------
-    count : int
-        Of the chunks.
-
-    Raises
-    ------
-    OSError
-        The kernel does not show which pages are in use.
-    """
-
-    def __init__(self, place: Mapping) -> None:
-        self._place = place
-        self.count = -(-place.size_bytes // CHUNK_BYTES)
-        self._resident = np.zeros(-(-place.size_bytes // _PAGE_BYTES), np.uint8)
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._madvise: Callable[[int, int, int], int] = libc.madvise
-        self._mincore: Callable[[int, int, int], int] = libc.mincore
-        libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
-        self._file = os.open(place.path, os.O_RDONLY)
-        try:
-            self._map = os.open("/proc/self/pagemap", os.O_RDONLY)
-        except OSError:
-            os.close(self._file)
-            raise
-
-    def close(self) -> None:
-        """Close the files; what is called after that raises OSError, as the memory may be another's by then."""
-        if self._file >= 0:
-            os.close(self._file)
-            os.close(self._map)
-            self._file = -1
-
-    def used(self, chunk: int) -> bool:
-        """Say whether the process has touched the beginning of a chunk since it was dropped."""
-        begin, size = self._span(chunk)
-        entry = os.pread(self._map, 8, (self._place.address + begin + min(_PROBE_BYTES, size - 1)) // _PAGE_BYTES * 8)
-        return bool(entry[7] & _PRESENT)
-
-    def fetch(self, chunk: int) -> None:
-        """Have a chunk read, without waiting for it."""
-        begin, size = self._span(chunk)
-        for at in range(begin, begin + size, _REQUEST_BYTES):
-            length = min(_REQUEST_BYTES, begin + size - at)
-            os.posix_fadvise(self._file, at, length, os.POSIX_FADV_WILLNEED)
-
-    def drop(self, chunk: int) -> None:
-        """Free a chunk's memory, unless another process has it mapped."""
-        begin, size = self._span(chunk)
-        self.advise(chunk, mmap.MADV_DONTNEED)
-        os.posix_fadvise(self._file, begin, size, os.POSIX_FADV_DONTNEED)
-
-    def advise(self, chunk: int, advice: int) -> None:
-        """Tell the kernel how the process uses a chunk."""
-        if self._file < 0:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        begin, size = self._span(chunk)
-        self._check(self._madvise(self._place.address + begin, size, advice))
-
-    def missing(self) -> npt.NDArray[np.intp]:
-        """Count the pages of each chunk that are not in memory: ``(count,)``.
-
-        A file that the user may not write counts as there; the kernel does not tell otherwise.
-        """
-        self._check(self._mincore(self._place.address, self._place.size_bytes, self._resident.ctypes.data))
-        starts = np.arange(0, len(self._resident), CHUNK_BYTES // _PAGE_BYTES)
-        return np.add.reduceat(~self._resident & 1, starts, dtype=np.intp)
-
-    def _span(self, chunk: int) -> tuple[int, int]:
-        begin = chunk * CHUNK_BYTES
-        return begin, min(CHUNK_BYTES, self._place.size_bytes - begin)
-
-    def _check(self, status: int) -> None:
-        if status:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
 
 
 class Stream:
@@ -312,14 +193,18 @@ class Stream:
 
         A part that is lost over and over costs more than one that is not kept.
         """
-        missing = self._pages.missing()
-        lost = np.where(self._whole & ~self._streamed, missing, 0)
-        self._whole = missing == 0
+        missing, late = self._pages.missing(), self._pages.late()
+        kept = ~self._streamed
+        lost = np.where(self._whole & kept, missing, 0)
         pages = int(lost.sum())
-        if pages:
+        # Where all that is kept was there, what the engine waited for was read ahead and taken before its use.
+        if self._whole[kept].all():
+            pages += late if late > _LATE_PAGES else 0
+        self._whole = missing == 0
+        if pages and kept.any():
             self._calm = 0
-            worst = np.argsort(lost)[::-1][: -(-pages * _PAGE_BYTES // CHUNK_BYTES)]
-            self._let_go(worst)
+            chunks = min(-(-pages * PAGE_BYTES // CHUNK_BYTES), max(1, int(kept.sum()) // 4))
+            self._let_go(np.argsort(np.where(kept, lost, -1))[::-1][:chunks])
             for index in np.flatnonzero(lost * ~self._streamed).tolist():
                 self._pages.fetch(index)
             return True

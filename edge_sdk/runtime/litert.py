@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import resource
 import weakref
 from collections.abc import Mapping
@@ -83,6 +84,7 @@ class LiteRtModel(Model):
         self._kept: list[object] = [self._cancel_flag]
         weakref.finalize(self, _free, self._lib, self._owned, self._kept)
         self._threads = threads
+        self._path = region.path
         self._pages: mmap.mmap | None = None
         self._settled = False
         # A graph with operators that may be missing is prepared now, so that it fails now.
@@ -212,9 +214,11 @@ class LiteRtModel(Model):
         super()._end()
         if self._attendant is not None and not self._settled:
             self._settled = True
-            # Of the model's file, later runs read single rows of tables. Reading around those takes the room, up to
-            # 8 MB for each, of what the attendant keeps in memory.
+            # Of the model's file, later runs read single rows of tables. What is read around those takes the room, up
+            # to 8 MB for each, of what the attendant keeps in memory.
             self._advise(mmap.MADV_RANDOM)
+            with suppress(OSError), self._path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
         return _LiteRtRun(self, signature, inputs, outputs, self._indices[signature.name])

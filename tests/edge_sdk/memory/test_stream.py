@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_sdk.memory.stream import Mapping, Pages, Stream, find_mapping, open_stream, spread
+from edge_sdk.memory.mapping import Pages
+from edge_sdk.memory.stream import Stream, open_stream, spread
 from edge_sdk.runtime import WeightCache, open_model
 
 MIB = 1 << 20
@@ -32,6 +33,7 @@ class Played:
         self.most = 0
         self.looks = 0
         self.closed = False
+        self.waits = 0
         self._changed = threading.Condition()
 
     def used(self, chunk: int) -> bool:
@@ -61,6 +63,9 @@ class Played:
             self.there -= self.taken
             self._changed.notify_all()
             return np.array([0 if chunk in self.there else 256 for chunk in range(self.count)], np.intp)
+
+    def late(self) -> int:
+        return self.waits
 
     def close(self) -> None:
         self.closed = True
@@ -137,6 +142,14 @@ def test_as_much_less_is_kept_as_the_kernel_takes(played: Played, stream: Stream
     assert stream._streamed[kept[:2]].all()
 
 
+def test_less_is_kept_where_the_kernel_takes_what_was_read_ahead(played: Played, stream: Stream) -> None:
+    played.waits = 1000
+    played.run(stream)
+    played.wait(stream, 27)  # at first everything is waited for
+    played.run(stream)
+    played.wait(stream, 27 + 3)  # a quarter of the 13 at a time
+
+
 def test_what_was_given_up_is_kept_again_after_a_calm(played: Played, stream: Stream) -> None:
     played.run(stream)
     played.taken = set(np.flatnonzero(~stream._streamed).tolist()[:2])
@@ -183,49 +196,6 @@ def test_streamed_chunks_are_spread_evenly() -> None:
     assert np.diff(marks).max() <= 2
     assert not spread(5, 0).any()
     assert spread(5, 5).all()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "weights"
-    path.write_bytes(np.random.default_rng(7).bytes(3 * MIB + 5000))
-    return path
-
-
-def test_a_mapped_file_is_found_in_memory(file: Path) -> None:
-    assert find_mapping(file) is None
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        found = find_mapping(file)
-        assert found is not None
-        assert found.size_bytes == file.stat().st_size
-        assert found.address == np.frombuffer(mapped, np.uint8).ctypes.data
-        gc.collect()
-    assert find_mapping(file / "none") is None
-
-
-def test_the_kernel_shows_what_was_touched_and_forgets_what_was_dropped(file: Path) -> None:
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        place = find_mapping(file)
-        assert place is not None
-        pages = Pages(place)
-        assert pages.count == 4
-        for chunk in range(pages.count):
-            pages.drop(chunk)
-            assert not pages.used(chunk)
-        assert mapped[2 * MIB + 70_000] == file.read_bytes()[2 * MIB + 70_000]
-        assert [pages.used(chunk) for chunk in range(4)] == [False, False, True, False]
-        for chunk in range(pages.count):
-            pages.fetch(chunk)
-        assert mapped[:] == file.read_bytes()
-        assert not pages.missing().any()
-        pages.close()
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            pages.drop(0)
-
-
-def test_a_file_that_is_not_there_raises(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Pages(Mapping(tmp_path / "none", 0, MIB))
 
 
 @pytest.fixture
