@@ -267,5 +267,6 @@ class VisionLanguageModel:
                 lambda spec: preprocess_for(self.bundle.card, spec, self.name, order),
                 adapter=adapter,
                 head=head,
+                for_good=self.plan is None,
             )
         return self._vision

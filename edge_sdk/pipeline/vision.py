@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +40,8 @@ class Vision:
     adapter, head : str, optional
         Sections that take the features, opened when they are first needed: who only counts has no adapter in
         memory. Without an adapter the features are the visual tokens.
+    for_good : bool
+        Nothing else will need the room: what was opened once is kept, and no frame has to ask for it.
     """
 
     def __init__(
@@ -50,8 +52,11 @@ class Vision:
         *,
         adapter: str | None = None,
         head: str | None = None,
+        for_good: bool = False,
     ) -> None:
         self._lock = threading.Lock()
+        self._turns = ExitStack() if for_good else None
+        self._kept: dict[str | None, tuple[_Eyes, Run | None]] = {}
         self._acquire, self._prepare = acquire, prepare
         self._encoder, self._adapter, self._head = encoder, adapter, head
         self._eyes: _Eyes | None = None
@@ -115,9 +120,16 @@ class Vision:
             finally:
                 self._lock.release()
 
-    @contextmanager
-    def _open(self, after: str | None) -> Iterator[tuple[_Eyes, Run | None]]:
+    def _open(self, after: str | None) -> AbstractContextManager[tuple[_Eyes, Run | None]]:
         """Have the encoder open, and a section that goes on from its features."""
+        if self._turns is None:
+            return self._take_turn(after)
+        if after not in self._kept:
+            self._kept[after] = self._turns.enter_context(self._take_turn(after))
+        return nullcontext(self._kept[after])
+
+    @contextmanager
+    def _take_turn(self, after: str | None) -> Iterator[tuple[_Eyes, Run | None]]:
         with self._acquire(self._encoder, self._close_eyes) as encoder:
             eyes = self._eyes = self._eyes or _Eyes(encoder, self._prepare)
             if after is None:
@@ -128,6 +140,7 @@ class Vision:
 
     def _close_eyes(self) -> None:
         self._eyes = None
+        self._kept.clear()
 
 
 class _Eyes:
