@@ -136,7 +136,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield _line("will be used", f"{use['engine'] or 'no engine: none is installed'}, {use['threads']} threads")
     for name, there in use["delegates"].items():
-        yield _line("", f"{name}, if it answers as the CPU does" if there else f"not {name}: it is not installed")
+        yield _line("", _helps(name) if there else f"not {name}: it is not installed")
     budget = use["budget"]
     yield _line("", f"{format_bytes(budget['total_bytes'])} of memory ({budget['reason']})")
     yield _line("", f"cameras: {', '.join(use['cameras']) or 'none can be read'}")
@@ -146,6 +146,12 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
 
 def _line(label: str, text: str) -> str:
     return f"{label:<{_INDENT}}{text}"
+
+
+def _helps(name: str) -> str:
+    compiled = import_module("edge_sdk.runtime").DELEGATES[name].compiled
+    what = f"files compiled for it (NAME{compiled}.tflite)" if compiled else "vision encoders"
+    return f"{name} for {what}, without a budget, if it answers as the CPU does"
 
 
 def _reached(delegate: str | None) -> str:

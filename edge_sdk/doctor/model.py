@@ -52,7 +52,7 @@ def _delegate(here: Surroundings, name: str) -> Iterator[Finding]:
 def _try(name: str) -> EdgeError | None:
     """Have it run what the shipped model has, and compare; what came of it is kept among the findings."""
     with open_bundle(_SMEAR) as bundle:
-        section = bundle.section("tf_lite_vision_encoder")
+        section = bundle.section("tf_lite_pixel_encoder")  # the one that `load` opens
         try:
             open_model(_SMEAR, offset=section.offset, size=section.size, delegate=name).close()
         except EdgeError as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.memory.footprint import predict
 from edge_sdk.memory.ladder import STREAM_BYTES
 from edge_sdk.memory.loader import Part
-from edge_sdk.memory.outline import LANGUAGE
+from edge_sdk.memory.outline import HEAD, LANGUAGE, SIGHT
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.stream import open_stream
 from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
 
 __all__ = ["bundle_parts", "pack_planned", "part_files"]
+
+# What a delegate may be had for. The others are small, or of operators and types that none takes.
+_DELEGATED = frozenset(SIGHT) - {HEAD, "tf_lite_vision_adapter"}
 
 
 def bundle_parts(
@@ -23,8 +26,11 @@ def bundle_parts(
     engine: str = "auto",
     threads: int | None = None,
     weight_cache: WeightCache | None = None,
+    delegate: str | Sequence[str] = "cpu",
 ) -> Callable[[str], Part]:
     """Give what finds the sections of a bundle; with a plan it has the say on engine, threads and weight cache.
+
+    The delegate is for the vision encoder alone.
 
     In a plan in which seeing and answering take turns, each of the two is a group. Sections that the plan refuses
     raise `OverBudget` when they are asked for.
@@ -46,6 +52,7 @@ def bundle_parts(
                 engine=engine,
                 threads=threads,
                 weight_cache=weight_cache,
+                delegate=delegate if name in _DELEGATED else "cpu",
             )
             if plan is not None and plan.section(name).mode == "streamed":
                 open_stream(model, _stream_room_bytes(plan))

@@ -28,6 +28,7 @@ def load(
     engine: str = "auto",
     threads: int | None = None,
     weight_cache: WeightCache | None = None,
+    delegate: str = "auto",
 ) -> VisionLanguageModel:
     """Load a bundle; its models are opened when they are first needed.
 
@@ -52,6 +53,10 @@ def load(
         Threads of the engine; by default as many as there are processors, four at most.
     weight_cache : WeightCache, optional
         Where packed weights are kept; by default ``~/.cache/edge/weights``, or what ``EDGE_CACHE`` says.
+    delegate : str
+        What runs the vision encoder; all else runs on the CPU. ``auto`` tries those that this board has a part for,
+        and goes on with the CPU where none is of use; ``cpu``; or a delegate's name or library, which is used or an
+        error says why not. What is planned runs on the CPU: a plan cannot tell a driver's memory beforehand.
 
     Returns
     -------
@@ -75,12 +80,15 @@ def load(
     True
     """
     cache = weight_cache or WeightCache.usual()
+    named = delegate not in ("auto", "cpu")
     if isinstance(bundle, Plan):
         if budget is not None or stream or engine != "auto" or threads is not None or task != "all":
             raise EdgeError("A plan says how a bundle is run; more cannot be said beside it.", fix="Make another plan.")
+        _check_plannable(delegate, named)
         return _planned(bundle, cache)
     said = os.environ.get("EDGE_BUDGET") if budget is None else budget
-    if said or stream or _scarce(bundle):
+    if said or stream or (not named and _scarce(bundle)):
+        _check_plannable(delegate, named)
         return _planned(
             plan_for(
                 bundle,
@@ -93,8 +101,20 @@ def load(
             ),
             cache,
         )
+    if delegate == "auto" and engine == "litert":
+        delegate = "cpu"  # that engine takes none
     opened = open_bundle(find_bundle(bundle))
-    return VisionLanguageModel(opened, Loader(bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache)))
+    parts = bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache, delegate=delegate)
+    return VisionLanguageModel(opened, Loader(parts))
+
+
+def _check_plannable(delegate: str, named: bool) -> None:
+    if named:
+        raise EdgeError(
+            f"The delegate {delegate} cannot be used within a budget.",
+            why="What its driver takes of the memory cannot be told beforehand.",
+            fix="Load without a budget (EDGE_BUDGET counts as one), or with delegate='cpu'.",
+        )
 
 
 def _planned(plan: Plan, weight_cache: WeightCache | None) -> VisionLanguageModel:

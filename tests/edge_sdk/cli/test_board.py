@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from boards import profiles
 from edge_sdk.cli import board as module
 from edge_sdk.cli.main import edge
+from edge_sdk.runtime.delegate import Delegate
 
 CORE = "processor\t: {}\nFeatures\t: fp asimd crc32 atomics asimddp\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n"
 PI_5 = {
@@ -100,6 +101,13 @@ class TestBoard:
         assert told["use"]["threads"] >= 1
         assert told["use"]["budget"]["total_bytes"] > 0
         assert {each["name"]: each["delegate"] for each in told["accelerators"]}["VideoCore GPU"] is None
+
+    def test_of_a_delegate_it_is_said_what_it_is_used_for(self, grown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("EDGE_BOARD", "rock-5b")
+        monkeypatch.setattr(Delegate, "find", lambda self: Path("/usr/lib") / self.library)
+        text = run("--root", grown(PI_5)).stdout
+        assert "teflon for vision encoders, without a budget, if it answers as the CPU does" in text
+        assert "edgetpu for files compiled for it (NAME_edgetpu.tflite), without a budget, if it" in text
 
     def test_it_is_said_of_this_machine_too(self) -> None:
         done = subprocess.run([sys.executable, "-m", "edge_sdk", "board"], capture_output=True, text=True, check=True)
