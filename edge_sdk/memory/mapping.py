@@ -97,8 +97,10 @@ class Pages:
         return bool(entry[7] & _PRESENT)
 
     def fetch(self, chunk: int) -> None:
-        """Have a chunk read, without waiting for it."""
+        """Have a chunk read, without waiting for it; it counts as not touched from then on."""
         begin, size = self._span(chunk)
+        # A thread of the engine that came late may have touched it after it was dropped.
+        self.advise(chunk, mmap.MADV_DONTNEED)
         for at in range(begin, begin + size, _REQUEST_BYTES):
             length = min(_REQUEST_BYTES, begin + size - at)
             os.posix_fadvise(self._file, at, length, os.POSIX_FADV_WILLNEED)
