@@ -29,14 +29,16 @@ def camera_answers(here: Surroundings, find: Callable[[], Sequence[Device]] = fi
     locked = [node for node in nodes if not here.may_use(node)]
     for node in locked:
         yield failure(f"This user may not open {node}.", here.group_fix(node))
-    devices = find()
+    devices, stack = list(find()), _stack(here)
+    plugged = [device for device in devices if device.stable != device.node]
+    if plugged or stack is not None:  # those without a stable name may be raw data of a ribbon camera
+        devices = plugged
     for device in devices:
         busy = here.holders(device.node)
         used = f" It is in use by {', '.join(busy)}." if busy else ""
         yield ok(f"{device.card} at {device.stable}.{used}")
     if devices or locked:
         return
-    stack = _stack(here)
     if stack is not None:
         yield nothing(f"No USB camera; one on the ribbon connector is read by {stack.programs[0]}: see camera.frames.")
     elif nodes:
@@ -51,13 +53,20 @@ def camera_frames(
     open_: Callable[..., Camera] = open_camera,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Finding]:
-    """Take some frames of each camera."""
+    """Take some frames of each camera, in the order in which one is taken where none is named.
+
+    See `edge_sdk.sources.default`: those on USB, else the board's own, else nodes that may be anything.
+    """
     devices, stack = find(), _stack(here)
-    for device in devices:
+    plugged = [device for device in devices if device.stable != device.node]
+    if not plugged and stack is not None:
+        found = _look(f"{stack.name}://0", [], open_, clock)
+        yield found
+        if found.mark != "failure":
+            return
+    for device in plugged or devices:
         yield _look(device.stable, here.holders(device.node), open_, clock)
-    if not devices and stack is not None:
-        yield _look(f"{stack.name}://0", [], open_, clock)
-    elif not devices:
+    if not devices and stack is None:
         yield nothing("No camera that could be read: see camera.answers.")
 
 

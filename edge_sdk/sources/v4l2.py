@@ -31,8 +31,9 @@ _CAPABILITY = struct.Struct("16s32s32sIII12x")
 _CAN_CAPTURE = 0x00000001 | 0x00001000  # Single-planar, multi-planar.
 _IS_CODEC = 0x00008000 | 0x00004000  # Memory to memory: takes frames in and gives frames out.
 _PER_NODE = 0x80000000
-# Nodes of a Raspberry Pi's image processor, which capture from memory and not from a sensor.
-_NOT_CAMERAS = frozenset({"bcm2835-isp", "pispbe"})
+# Nodes of a Raspberry Pi's image processor, which capture from memory and not from a sensor; and of its receivers
+# for the ribbon, which give the sensor's raw data. Source: drivers/media/platform/{broadcom,raspberrypi} in Linux.
+_NOT_CAMERAS = frozenset({"bcm2835-isp", "pispbe", "unicam", "rp1-cfe"})
 
 # A read blocks no longer than this when a camera hangs, so that close() comes back; OpenCV's default is 10.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")

@@ -66,6 +66,48 @@ class TestAnswers:
         assert "rpicam-vid" in what
 
 
+# A Raspberry Pi 5 without the entry for its ribbon's receiver, or any other board's raw data.
+RAW = [Device(f"/dev/video{number}", f"/dev/video{number}", "rp1-cfe") for number in range(3)]
+
+
+class TestARibbonCamera:
+    @pytest.fixture(autouse=True)
+    def rpicam(self, put_on_path: Callable[..., Any]) -> None:
+        put_on_path("rpicam-vid")
+
+    def looked(self, machine: Any, devices: list[Device], cameras: dict[str, FakeCamera]) -> list[tuple[str, str]]:
+        def opened(uri: str, timeout_s: float) -> Any:
+            if uri not in cameras:
+                raise CameraError("It does not open.")
+            return cameras[uri]
+
+        clock: Iterator[float] = itertools.count(0.0, 0.1)
+        found = camera_frames(machine(), find=lambda: devices, open_=opened, clock=lambda: next(clock))
+        return [(finding.mark, finding.what.partition(":")[0]) for finding in found]
+
+    def test_its_raw_nodes_do_not_keep_the_boards_program_from_being_tried(self, machine: Any) -> None:
+        assert self.looked(machine, RAW, {"rpicam://0": FakeCamera()}) == [("ok", "rpicam")]
+
+    def test_one_on_usb_goes_before_it(self, machine: Any) -> None:
+        assert self.looked(machine, [SCOPE, *RAW], {SCOPE.stable: FakeCamera()}) == [("ok", SCOPE.stable)]
+
+    def test_where_the_program_fails_the_nodes_are_tried(self, machine: Any) -> None:
+        found = self.looked(machine, RAW[:1], {"/dev/video0": FakeCamera()})
+        assert [mark for mark, _ in found] == ["failure", "ok"]
+
+    def test_its_raw_nodes_are_not_called_cameras(self, machine: Any, told: Told) -> None:
+        ((mark, what),) = told(camera_answers(machine(), find=lambda: RAW))
+        assert mark == "nothing"
+        assert "rpicam-vid" in what
+
+
+def test_a_node_without_a_stable_name_is_looked_at_where_the_board_has_no_program(
+    machine: Any, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert told(camera_answers(machine(), find=lambda: RAW[:1])) == [("ok", "rp1-cfe at /dev/video0.")]
+
+
 class TestFrames:
     def test_new_frames_are_fine(self, machine: Any) -> None:
         finding = looked(machine, FakeCamera())
@@ -92,10 +134,10 @@ class TestFrames:
 
     def test_one_that_cannot_be_opened_says_why(self, machine: Any) -> None:
         ((finding),) = camera_frames(
-            machine(), find=lambda: [Device("/dev/no-such", "/dev/no-such", "Gone")], open_=open_camera
+            machine(), find=lambda: [Device("/dev/no-such", "/dev/v4l/by-id/no-such", "Gone")], open_=open_camera
         )
         assert finding.mark == "failure"
-        assert "There is no camera at /dev/no-such" in finding.what
+        assert "There is no camera at /dev/v4l/by-id/no-such" in finding.what
 
     def test_the_shipped_simulation_passes_for_a_camera(self, machine: Any) -> None:
         ((finding),) = camera_frames(machine(), find=lambda: [Device("sim", "sim://smear", "Simulation")])

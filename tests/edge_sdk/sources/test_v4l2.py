@@ -161,3 +161,15 @@ def test_settings_of_the_wrong_kind_are_refused_by_name() -> None:
     with pytest.raises(CameraError, match="no setting 'zoom'") as caught:
         open_camera("/dev/video0", zoom=2)
     assert "width_px" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize(("driver", "count"), [("rp1-cfe", 0), ("unicam", 0), ("pispbe", 0), ("uvcvideo", 3)])
+def test_the_raw_nodes_of_a_raspberry_pis_ribbon_are_no_cameras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, count: int
+) -> None:
+    for number in range(3):
+        (tmp_path / f"video{number}").touch()
+    answer = v4l2._CAPABILITY.pack(driver.encode(), b"card", b"platform:1f00110000.csi", 0x060C00, 0x80000001, 1)
+    monkeypatch.setattr(v4l2, "_DEV", tmp_path)
+    monkeypatch.setattr(v4l2.fcntl, "ioctl", lambda *_: answer)
+    assert len(v4l2.find_devices()) == count
