@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -171,5 +172,5 @@ def test_the_raw_nodes_of_a_raspberry_pis_ribbon_are_no_cameras(
         (tmp_path / f"video{number}").touch()
     answer = v4l2._CAPABILITY.pack(driver.encode(), b"card", b"platform:1f00110000.csi", 0x060C00, 0x80000001, 1)
     monkeypatch.setattr(v4l2, "_DEV", tmp_path)
-    monkeypatch.setattr(v4l2.fcntl, "ioctl", lambda *_: answer)
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: answer)
     assert len(v4l2.find_devices()) == count
