@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections.abc import Iterator
 
 from edge_sdk.bundle.folder import SHIPPED
@@ -20,6 +22,7 @@ QUESTION = "How many white blood cells are there?"
 EXPECTED = {"smear-1.jpg": 2, "smear-2.jpg": 1}
 # What a plan may be off by: the more of the two.
 _SLACK_SHARE, _SLACK_BYTES = 0.10, 8_000_000
+_EVERY_S = 0.005  # a look takes 30 microseconds; what is there for a shorter time is not seen
 
 
 def inference_answer(_here: Surroundings) -> Iterator[Finding]:
@@ -40,19 +43,38 @@ def inference_answer(_here: Surroundings) -> Iterator[Finding]:
 
 
 def inference_memory(_here: Surroundings) -> Iterator[Finding]:
-    """Compare the memory of a process that has just answered with the plan made beforehand."""
+    """Compare the most memory that a process takes from loading to answering with the plan that it was loaded by."""
     plan = plan_for(SHIPPED / "smear.litertlm")
-    with load(SHIPPED / "smear.litertlm") as model:
+    with _peak() as seen, load(plan) as model:
         _ask(model, next(iter(EXPECTED)))
         model.count(_photo(next(iter(EXPECTED))))
-        taken = private_bytes()
+    taken = max(seen)
     planned = plan.peak_private_bytes
-    told = f"It took {format_bytes(taken)} of private memory; {format_bytes(planned)} were planned"
+    told = f"At most it took {format_bytes(taken)} of private memory; {format_bytes(planned)} were planned"
     if taken > planned + max(_SLACK_SHARE * planned, _SLACK_BYTES):
         fix = "Plan with less, as in --budget 128MB, and hand on what edge doctor --report FILE.zip writes."
         yield warning(f"{told}: more than there may be.", fix)
     else:
         yield ok(f"{told}.")
+
+
+@contextlib.contextmanager
+def _peak() -> Iterator[set[int]]:
+    """Look at private memory from another thread all the time; give what was seen."""
+    seen, done = {private_bytes()}, threading.Event()
+
+    def look() -> None:
+        while not done.wait(_EVERY_S):
+            seen.add(private_bytes())
+
+    thread = threading.Thread(target=look, name="edge-doctor memory", daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+        seen.add(private_bytes())
 
 
 def _ask(model: VisionLanguageModel, name: str) -> Answer:
