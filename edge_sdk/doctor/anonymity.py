@@ -37,6 +37,9 @@ _NETWORKS = (
 )
 _NETWORK_FILES = ("/etc/wpa_supplicant", "/etc/NetworkManager/system-connections", "/etc/netplan")
 _HEX = "[0-9a-f]"
+_SERIAL = r"(?:\bi?serial(?:[ _-]?(?:number|num|no))?\.?|\bs/n)"
+# In quotes, also as JSON writes them, or up to what ends it on a command line; never a quote that JSON needs.
+_VALUE = r"(?:\\?\"[^\"\n]*\"|'[^'\n]*'|[^\s,;\"\\]+)"
 _PATTERNS = (
     (rf"\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b", "[id]"),
     (rf"(?<![0-9a-f:])(?:{_HEX}{{2}}[:-]){{5}}{_HEX}{{2}}(?![0-9a-f:])", "[mac]"),
@@ -47,11 +50,16 @@ _PATTERNS = (
     (rf"(?<![0-9a-z:])::(?:{_HEX}{{1,4}}:){{0,5}}{_HEX}{{1,4}}(?![0-9a-z:])", "[ip]"),
     (r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+", "[mail]"),
     (r"(?<=/home/)[^/\s\"':]+", "[user]"),
-    (r"(?im)(?<=\bserial)(\s*[:=]\s*)\S+", r"\1[serial]"),
-    (r"(?im)(?<=serialnumber)(\s*[:=]\s*)\S+", r"\1[serial]"),
-    (r"(?im)(\bpartuuid=|\buuid=)[^\s,]+", r"\1[id]"),
-    (r"(?im)(\be?ssid\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,]+)", r"\1[ssid]"),
-    (r"(?im)(\bhost(?:name)?=)[^\s,]+", r"\1[host]"),
+    # The label of a stick, or the user and then the label.
+    (r"(?<=/media/)[^/\s\"':\]]+(?:/[^/\s\"':\]]+)?", "[volume]"),
+    # Serial: X, serialno=X, iSerial X, S/N X; with nothing between, only what has a digit.
+    (rf"({_SERIAL}\s*[:=]\s*){_VALUE}", r"\1[serial]"),
+    (rf"({_SERIAL}[ \t]+)(?=[\w-]*\d)[\w-]{{4,}}", r"\1[serial]"),
+    (rf"(?<![a-z0-9])((?:en|wl|ww)x|mac(?:_?addr(?:ess)?)?\s*[:=]\s*){_HEX}{{12}}(?![a-z0-9])", r"\1[mac]"),
+    (rf"(\bpartuuid=|\buuid=){_VALUE}", r"\1[id]"),
+    (rf"(\be?ssid\s*[:=]\s*){_VALUE}", r"\1[ssid]"),
+    (rf"((?:psk|passphrase|password|passwd)[\"']?\s*[:=]\s*){_VALUE}", r"\1[secret]"),
+    (rf"(\bhost(?:name)?=){_VALUE}", r"\1[host]"),
     # Links of udev: usb-MAKER_PRODUCT_SERIAL-if00.
     (r"(\busb-[^\s/]*_)[^\s/_]+(-(?:if|video|port|event)\S*)", r"\1[serial]\2"),
 )

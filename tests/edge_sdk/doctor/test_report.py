@@ -45,6 +45,28 @@ SECRETS = {
     "mail address": "ada@hospital.example",
 }
 PATHS = {"user in a path": "chidi"}
+# What nothing but the text around it gives away: (where, the secret).
+PLAIN = [
+    ("androidboot.serialno=4f2c9d71aa", "4f2c9d71aa"),
+    ("androidboot.serialno = 4f2c9d71aa androidboot.mode=normal", "4f2c9d71aa"),
+    ("smsc95xx 1-1:1.0 enxb827eb010203: renamed from eth0", "b827eb010203"),
+    ("wlxdca632aabbcc: link is not ready", "dca632aabbcc"),
+    ("macaddr=b827eb010204 rootwait", "b827eb010204"),
+    ("ata1.00: serial WD-WCC4N5XYZ12, max UDMA/133", "WD-WCC4N5XYZ12"),
+    ("Serial Number WD-WCC4N5XYZ12", "WD-WCC4N5XYZ12"),
+    ("serial_number: 5XYZ12Q", "5XYZ12Q"),
+    ("serial no. 5XYZ12Q", "5XYZ12Q"),
+    ("S/N: 5XYZ12Q", "5XYZ12Q"),
+    ("EXT4-fs (sda1): mounted on /media/ngozi/STICK", "ngozi"),
+    ("a bundle in /run/media/ngozi/STICK", "ngozi"),
+    ("[/media/NGOZI_USB/report.zip]", "NGOZI_USB"),
+    ('psk="correct horse battery"', "correct horse battery"),
+    ("wifi.psk=0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0", "0f1e2d3c4b5a6978"),
+    ("wpa_psk: hunter22", "hunter22"),
+    ("wifi_password=hunter22", "hunter22"),
+    ("passphrase = hunter22", "hunter22"),
+    ("password: 'hunter22 and more'", "hunter22 and more"),
+]
 EVERYTHING = "\n".join(f"{name} = {secret}" for name, secret in SECRETS.items())
 LOG = (
     "usb 1-1: SerialNumber: E6612483CB1A2B2C\nwlan0: authenticate with de:ad:be:ef:00:42\nSerial\t\t: 100000007c3f9a1e"
@@ -114,6 +136,31 @@ class TestWhatIsTakenOut:
             for kind, secret in {**SECRETS, **PATHS}.items():
                 assert secret.lower() not in text.lower(), f"{kind} is in {name}"
             assert "unseen99" not in text.lower(), name
+
+    @pytest.mark.parametrize(("text", "secret"), PLAIN)
+    @pytest.mark.parametrize("around", ["{}", "  {}\n", "[    4.2] x {} y\n"])
+    def test_what_only_the_text_around_it_gives_away_is_taken_out(self, text: str, secret: str, around: str) -> None:
+        cleaned = Anonymity("/nowhere", {}).clean(around.format(text))
+        assert secret.lower() not in cleaned.lower()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Serial: 8250/16550 driver, 5 ports", "serial8250: ttyS0 at MMIO", "serial console disabled",
+            "usbcore: registered new interface driver usbserial_generic", "input: enxtended keys", "/media/",
+            "dtoverlay=disable-bt", "drm: /dev/media0", "console=serial0,115200", "serial ports are there",
+        ],
+    )  # fmt: skip
+    def test_what_only_sounds_alike_is_kept(self, text: str) -> None:
+        cleaned = Anonymity("/nowhere", {}).clean(text)
+        assert cleaned == text or text.startswith("Serial: ")
+
+    def test_what_is_taken_out_of_json_leaves_json(self) -> None:
+        said = {"what": " ".join(text for text, _ in PLAIN), "last": 'ssid="A B" psk=x', "fix": "serial=12345"}
+        cleaned = Anonymity("/nowhere", {}).clean(json.dumps(said, indent=1))
+        assert json.loads(cleaned).keys() == said.keys()
+        assert not any(secret in cleaned for _, secret in PLAIN)
+        assert "A B" not in cleaned
 
     def test_what_tells_of_the_machine_is_kept(self, tree: Path, tmp_path: Path) -> None:
         found = Finding("warning", "Linux 6.6.51 at 12:34:56.", "sudo apt install x", "os.kernel")
