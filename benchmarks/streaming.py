@@ -171,7 +171,7 @@ def compare(asked: argparse.Namespace) -> dict[str, Any]:
                 told = {key: value for key, value in run.items() if key != "answer"}
                 print(f"{number + 1}/{asked.turns} {side:10} {told}", flush=True)
     ran = {side: runs for side, runs in found.items() if not any("failed" in run for run in runs)}
-    plain = [run["tokens_per_s"] for run in ran["plain"]]
+    plain = [run["tokens_per_s"] for run in ran.get("plain", [])]
     measures = ("tokens_per_s", "read_bytes_per_token", "faults_per_token")
     return {
         "skipped": [],
@@ -189,6 +189,7 @@ def compare(asked: argparse.Namespace) -> dict[str, Any]:
         "ratio": {
             side: round(median(run["tokens_per_s"] / base for run, base in zip(runs, plain, strict=True)), 3)
             for side, runs in ran.items()
+            if plain
         },
         "same_answer": all(run["answer"] == free["answer"] for runs in ran.values() for run in runs),
     }

@@ -24,8 +24,8 @@ from edge_sdk.runtime import Model
 __all__ = ["Stream", "open_stream", "spread"]
 
 logger = logging.getLogger(__name__)
-# What is read ahead at the most: enough requests under way to keep a fast disk busy.
-_AHEAD = 8
+# What is read ahead: enough requests under way to keep a fast disk busy; less, but not too little, in a small room.
+_AHEAD, _AHEAD_LEAST = 8, 4
 # What is not dropped yet: several threads of the engine are not at the same place.
 _IN_USE = 2
 # How long to wait before looking again how far the engine is: this, and a share of the time that it has stood still.
@@ -107,9 +107,8 @@ class Stream:
 
     def __init__(self, pages: Pages, room_bytes: int) -> None:
         self._pages = pages
-        room = max(2, room_bytes // CHUNK_BYTES)
-        # A quarter of a small room: what is read ahead is not kept.
-        self._ahead = max(1, min(_AHEAD, room // 4))
+        room = room_bytes // CHUNK_BYTES
+        self._ahead = max(_AHEAD_LEAST, min(_AHEAD, room // 4))
         self._wanted = min(pages.count, max(0, pages.count - (room - self._ahead - _IN_USE)))
         self._streamed = np.zeros(pages.count, np.bool_)
         self._whole = np.zeros(pages.count, np.bool_)  # seen in memory with all pages
