@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from boards.telemetry.file import Files, unescaped
@@ -22,6 +22,13 @@ __all__ = ["PULSE", "Beat", "Pulse", "pulse_folder", "read_beats"]
 
 _EVERY_S = 1.0
 _IDLE_S = 30.0  # Longer than the slowest board takes for a frame.
+_MOST = 1 << 63  # numbers beyond it, and those that are none (NaN), nobody told
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "int | None": (int, type(None)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +184,8 @@ def read_beats(folder: Path | None, pid: int | None = None) -> list[Beat]:
     found = []
     for file in folder.glob("*.json") if folder else ():
         try:
-            beat = Beat(**json.loads(file.read_bytes()))
-        except (OSError, ValueError, TypeError):  # gone, or of another version
+            beat = _beat(file.read_bytes())
+        except (OSError, ValueError, TypeError, RecursionError):  # gone, or of another version
             continue
         if not Path(f"/proc/{beat.pid}").exists():
             with contextlib.suppress(OSError):
@@ -186,3 +193,13 @@ def read_beats(folder: Path | None, pid: int | None = None) -> list[Beat]:
         elif pid in (None, beat.pid):
             found.append(beat)
     return sorted(found, key=lambda beat: beat.pid)
+
+
+def _beat(text: bytes) -> Beat:
+    """Read one, if every part of it is of its kind: any program may have written the file."""
+    beat = Beat(**json.loads(text))
+    for part in fields(beat):
+        value = getattr(beat, part.name)
+        if type(value) not in _KINDS[str(part.type)] or (isinstance(value, (int, float)) and not abs(value) < _MOST):
+            raise TypeError(part.name)
+    return beat

@@ -130,6 +130,28 @@ class TestReading:
         (folder / "1.json").write_text(text)
         assert read_beats(folder) == []
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("pid", "1"), ("pid", None), ("pid", True), ("bundle", 3), ("budget_bytes", "1GB"), ("frames", [1]),
+            ("frames", 10**40), ("tokens", 1.5), ("frames_per_s", "fast"), ("tokens_per_s", None), ("at_s", {}),
+            ("at_s", float("nan")), ("tokens_per_s", float("inf")), ("frames_per_s", 10**40),
+        ],
+    )  # fmt: skip
+    def test_a_beat_with_a_part_of_another_kind_is_passed_over(
+        self, pulse: Pulse, folder: Path, name: str, value: object
+    ) -> None:
+        pulse.beat(frames=1)
+        whole = vars_of(read_beats(folder)[0])
+        (folder / "1.json").write_text(json.dumps({**whole, name: value}))
+        (folder / "2.json").write_text(json.dumps({**whole, "budget_bytes": 5}))
+        assert sorted((beat.budget_bytes or 0) for beat in read_beats(folder)) == [5, 64_000_000]
+
+    def test_what_is_nested_without_end_is_passed_over(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "1.json").write_text("[" * 100_000)
+        assert read_beats(folder) == []
+
     def test_one_process_can_be_asked_for(self, pulse: Pulse, folder: Path) -> None:
         pulse.beat(frames=1)
         assert read_beats(folder, os.getpid()) == read_beats(folder)
