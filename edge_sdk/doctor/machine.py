@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from boards import check_installed
+from boards import EdgeError, check_installed, detect
+from boards.detection import OVERRIDE
 from edge_sdk.doctor.finding import Finding, failure, nothing, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 
@@ -48,6 +49,15 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def board_known(here: Surroundings) -> Iterator[Finding]:
     """Tell which board this is."""
     board = here.board
+    try:
+        detect(here.root, here.environ)
+    except EdgeError as error:
+        yield failure(
+            f"{OVERRIDE} is wrong: {error.what} {error.why} Without it this is {board.model} ({board.profile.id}), "
+            "which all other checks take it for.",
+            f"unset {OVERRIDE}, or set it to an id of edge board list.",
+        )
+        return
     if board.profile.unsupported:
         yield failure(f"{board.model}: {board.profile.unsupported}", "edge board list shows the boards that do.")
     elif board.profile.id == "generic":

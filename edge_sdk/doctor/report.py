@@ -14,12 +14,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import BinaryIO
 
-from boards import detect
 from boards.telemetry import Telemetry
 from boards.telemetry.file import Files
 from edge_sdk import __version__
 from edge_sdk.doctor.anonymity import Anonymity
 from edge_sdk.doctor.finding import Finding
+from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.errors import StorageError
 from edge_sdk.units import format_bytes
 
@@ -146,7 +146,7 @@ def _json(value: object) -> str:
 
 
 def _board(root: Path, environ: Mapping[str, str]) -> dict[str, object]:
-    board = detect(root, environ)
+    board = Surroundings(root=root, environ=environ).board
     return {
         "sdk": __version__,
         "profile": board.profile.id,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boards import Board, detect
+from boards import Board, EdgeError, detect
 from boards.telemetry.file import Files
 
 __all__ = ["Chip", "Space", "Surroundings"]
@@ -108,8 +108,11 @@ class Surroundings:
 
     @property
     def board(self) -> Board:
-        """What machine this is."""
-        return detect(self.root, self.environ)
+        """What machine this is; what it says itself where ``EDGE_BOARD`` names none that is known."""
+        try:
+            return detect(self.root, self.environ)
+        except EdgeError:  # told by the check board.known, once
+            return detect(self.root, {})
 
     def path(self, path: str) -> Path:
         """Give the place of a path of the machine below the root."""

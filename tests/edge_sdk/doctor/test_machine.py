@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from edge_sdk.doctor import examine, find_checks
 from edge_sdk.doctor.machine import (
     board_known,
     cpu_features,
@@ -66,6 +67,27 @@ class TestCpuFeatures:
         }
         marks = {finding.mark for finding in cpu_features(machine(old)) if "litert-lm-api needs" in finding.what}
         assert marks == {"warning"}
+
+
+class TestAWrongOverride:
+    WRONG: ClassVar = {"EDGE_BOARD": "nonsense"}
+
+    def test_it_is_one_failure_that_says_what_the_board_is_without_it(self, machine: Any) -> None:
+        (finding,) = board_known(machine(environ=self.WRONG))
+        assert finding.mark == "failure"
+        assert "There is no board 'nonsense'" in finding.what
+        assert "Without it this is Raspberry Pi 5 Model B Rev 1.0 (rpi-5)" in finding.what
+        assert "unset EDGE_BOARD" in finding.fix
+
+    def test_other_checks_take_the_machine_for_what_it_is(self, machine: Any) -> None:
+        here = machine(environ=self.WRONG)
+        assert here.board.profile.id == "rpi-5"
+        assert {finding.mark for finding in os_kernel(here)} == {"ok"}
+
+    def test_nothing_else_fails_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(*next(iter(self.WRONG.items())))
+        found = list(examine(find_checks(["board", "memory.free", "cpu", "os", "gpio", "delegate"])))
+        assert [finding.id for finding in found if "nonsense" in finding.what] == ["board.known"]
 
 
 class TestKernelAndSystem:

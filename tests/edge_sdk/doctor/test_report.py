@@ -185,6 +185,11 @@ class TestWhatIsTakenOut:
         hidden = Anonymity("/nowhere", {"USER": "pi"})
         assert hidden.clean("pi@x: pipe, /home/pi/a") == "[user]@x: pipe, /home/[user]/a"
 
+    def test_an_override_that_names_no_board_leaves_the_board_in_it(self, tree: Path, tmp_path: Path) -> None:
+        environ = {**ENVIRON, "EDGE_BOARD": "nonsense"}
+        board = json.loads(texts(write_report(tmp_path / "r.zip", [], root=tree, environ=environ))["board.json"])
+        assert (board["profile"], board["settings"]["EDGE_BOARD"]) == ("rpi-4b", "nonsense")
+
     @pytest.mark.parametrize("name", ["a", "", "x" * 300, "a.b*c[", "(x", "\\d"])
     def test_any_name_of_a_user_can_be_taken_out(self, name: str) -> None:
         cleaned = Anonymity("/nowhere", {"USER": name}).clean(f"<{name}>")
