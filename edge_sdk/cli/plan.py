@@ -63,6 +63,8 @@ def plan(
       edge plan gemma-3n --board rpi-4b --ram 4GiB --json
       edge plan gemma-3n --budget 1.5GB --stream --read-rate measure
     """
+    if ram is not None and board is None:
+        raise click.UsageError("--ram says nothing without --board; --budget says how much may be taken here.")
     make = partial(
         plan_for,
         bundle,

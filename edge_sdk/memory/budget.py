@@ -5,12 +5,13 @@ Swap does not count: on a board it is the card, a thousand times slower than mem
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from boards import Profile, detect
 from boards.telemetry import CgroupMemory, Memory, read_cgroup, read_memory
-from edge_sdk.errors import OverBudget
+from edge_sdk.errors import EdgeError, OverBudget, UnitError
 from edge_sdk.units import format_bytes, parse_bytes
 
 __all__ = ["Budget", "BudgetPart", "board_budget", "budget_of", "machine_budget"]
@@ -30,6 +31,8 @@ _RESERVE_SYSTEM, _RESERVE_CAMERA = (64 << 20, 1 / 16), (32 << 20, 1 / 16)
 # https://docs.kernel.org/admin-guide/blockdev/zram.html expects), which frees half a byte for each one stored; half of
 # that again, because what is stored must be other programs' idle memory: ours is used at every token.
 _ZRAM_RATE = 0.25
+_VARIABLE = "EDGE_BUDGET"
+_DECIMAL = 0.9  # 4GB in bytes, as a share of 4GiB, with room for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def budget_of(
     Parameters
     ----------
     said : str or int, optional
-        What the user says, such as ``"512MB"``; it is taken as it is.
+        What the user says, such as ``"512MB"``; it is taken as it is. By default what ``EDGE_BUDGET`` in the
+        environment says of this machine, where that is set and not empty.
     board : Profile, optional
         A board that is not this machine, to plan for.
     ram_bytes : int, optional
@@ -100,24 +104,65 @@ def budget_of(
     ------
     UnitError
         What was said is no amount of memory.
+    EdgeError
+        The board does not come with that much RAM, or RAM was said without a board.
     OverBudget
         The board's RAM is not known, so nothing can be planned for it.
     """
+    if ram_bytes is not None:
+        ram_bytes = _ram_option(board, ram_bytes)
     if said is not None:
         return _asked(parse_bytes(said), board, root)
     if board is not None:
         return board_budget(board, ram_bytes)
+    if (size_bytes := _environment_bytes(root)) is not None:
+        return _asked(size_bytes, None, root, f" in {_VARIABLE}")
     found = detect(root)
     return machine_budget(read_memory(root), read_cgroup(root), _own_bytes(Path(root)), found.profile)
 
 
-def _asked(size_bytes: int, board: Profile | None, root: str | Path) -> Budget:
+def _environment_bytes(root: str | Path) -> int | None:
+    """Read what the environment says of this machine; None where it says nothing."""
+    said = os.environ.get(_VARIABLE)
+    if not said or Path(root) != Path("/"):
+        return None
+    try:
+        return parse_bytes(said)
+    except UnitError as error:
+        raise UnitError(
+            f"{_VARIABLE} in the environment is no amount of memory: {said!r}.",
+            why=error.why,
+            fix=f"export {_VARIABLE}=512MB, or unset {_VARIABLE}.",
+        ) from error
+
+
+def _ram_option(board: Profile | None, ram_bytes: int) -> int:
+    """Return which RAM option is meant; 4GB stands for 4GiB, as boards are sold."""
+    if board is None:
+        raise EdgeError(
+            "An amount of RAM says nothing without a board.",
+            fix="Name the board as well (--board rpi-4b), or say how much may be taken (--budget 512MB).",
+        )
+    if ram_bytes < 1:
+        raise EdgeError(f"{ram_bytes} bytes are no amount of RAM.", fix="Write it like 2GiB.")
+    options = board.ram_options_bytes
+    found = next((option for option in options if _DECIMAL * option <= ram_bytes <= option), None)
+    if options and found is None:
+        raise EdgeError(
+            f"There is no {board.name} with {format_bytes(ram_bytes)} of RAM.",
+            fix=f"It comes with: {', '.join(map(_ram, options))}.",
+        )
+    return found or ram_bytes
+
+
+def _asked(size_bytes: int, board: Profile | None, root: str | Path, where: str = "") -> Budget:
     """Take what was said; where it is more than there is, say so."""
     if board is not None:
         return Budget(size_bytes, f"as asked for {board.name}", board=board.name)
-    there = (read_memory(root).available_bytes or size_bytes) + _own_bytes(Path(root))
+    known = [size for size in (read_memory(root).available_bytes, read_cgroup(root).room_bytes) if size is not None]
+    there = min(known, default=size_bytes) + _own_bytes(Path(root))
     doubt = f", although only {format_bytes(there)} are free" if size_bytes > there else ""
-    return Budget(size_bytes, f"as asked{doubt}")
+    return Budget(size_bytes, f"as asked{where}{doubt}")
 
 
 def board_budget(board: Profile, ram_bytes: int | None = None) -> Budget:

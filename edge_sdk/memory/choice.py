@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_sdk.memory.ladder import Costs, Rung, arrange, moments_of, rungs
 from edge_sdk.memory.outline import Outline
@@ -21,6 +21,7 @@ STEPS = (
     "weights streamed from flash",
     "parts left out",
 )
+_PRIVATELY = "Weights are packed into private memory at each load, which takes seconds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,19 @@ def choose(
     budget_bytes: int,
     *,
     stream: bool,
+    packed: bool = False,
 ) -> tuple[Tried | None, tuple[Tried, ...]]:
-    """Return the first rung that fits, None where none does; and all that were tried, it included."""
+    """Return the first rung that fits, None where none does; and all that were tried, it included.
+
+    With ``packed`` all weights are taken for packed already.
+    """
     tried = []
     for rung in rungs(outlines, task, engines, stream=stream):
+        if costs.obstacle(rung):
+            continue
         sections = arrange(rung, costs)
+        if packed:
+            sections = tuple(replace(section, packing_bytes=0) for section in sections)
         tried.append(Tried(rung, sections, moments_of(rung, sections, costs, budget_bytes)))
         if tried[-1].needed_bytes <= budget_bytes:
             return tried[-1], tuple(tried)
@@ -61,10 +70,12 @@ def least(tried: Sequence[Tried]) -> Tried:
     return min(tried, key=lambda item: item.needed_bytes)
 
 
-def steps_to(chosen: Tried, tried: Sequence[Tried], *, stream: bool, speed: str) -> tuple[Step, ...]:
+def steps_to(
+    chosen: Tried, tried: Sequence[Tried], *, stream: bool, speed: str, obstacle: str = ""
+) -> tuple[Step, ...]:
     """Tell every step of degradation up to the one that made it fit: what was taken, what it costs, what it needs.
 
-    ``speed`` says how fast it answers where weights are streamed.
+    ``speed`` says how fast it answers where weights are streamed, ``obstacle`` why packed weights cannot be kept.
     """
     best, rung = tried[0].rung, chosen.rung
     needs: dict[int, int] = {}
@@ -82,6 +93,8 @@ def steps_to(chosen: Tried, tried: Sequence[Tried], *, stream: bool, speed: str)
         found.append(Step(STEPS[kind], taken, told, needs.get(kind)))
     if (rung.engine, rung.weight_cache) != (best.engine, best.weight_cache):
         found.append(_storage(rung, best, tried))
+    elif obstacle:
+        found.append(Step("no weight cache", True, f"Packed weights cannot be kept: {obstacle} {_PRIVATELY}"))
     return tuple(found)
 
 
@@ -136,6 +149,6 @@ def _storage(rung: Rung, best: Rung, tried: Sequence[Tried]) -> Step:
     """Tell why weights are not kept packed in a file, or not by the engine that is first choice."""
     packing = max(section.packing_bytes for section in tried[0].sections)
     why = f"Packing them once would take {format_bytes(packing)} more than the idle process. " if packing else ""
-    cost = f"{why}Weights are packed into private memory at each load, which takes seconds."
+    cost = f"{why}{_PRIVATELY}"
     name = "no weight cache" if rung.engine == best.engine else f"engine {rung.engine} without a weight cache"
     return Step(name, True, cost)

@@ -33,6 +33,9 @@ __all__ = ["BundleCosts"]
 # to clear_refs and doing it again); and 2 MB of the kernel's own, such as page tables, that a control group is
 # charged for.
 _USED_SEEING_BYTES, _USED_BYTES = 8_000_000, 4_500_000
+# What a bundle says was measured of it is believed down to this share of what its headers tell, which is never too low
+# and at most a quarter too high.
+_TRUSTED = 0.5
 # Two frames, the one that is looked at and the one that just came, at 1280x960, as most microscope cameras give them.
 _FRAME_BYTES = 2 * 1280 * 960 * 3
 
@@ -60,6 +63,7 @@ class BundleCosts:
         self._cache = weight_cache
         self._board = board
         self._packing: dict[tuple[str, str], int] = {}
+        self._obstacles: dict[tuple[str, tuple[str, ...]], str] = {}
         self._measurements: dict[tuple[str, str, bool], Measurement | None] = {}
 
     @property
@@ -107,21 +111,46 @@ class BundleCosts:
 
     def packing_bytes(self, rung: Rung, name: str) -> int:
         """Tell what packing a section takes beside the idle process; 0 where it is packed, or never will be."""
-        cached, plain = (self._predict(rung, name, weight_cached=kept) for kept in (True, False))
-        if not rung.weight_cache or cached == plain:
+        if not rung.weight_cache or not self._packs(rung, name):
             return 0
         key = (rung.outline.bundle, name)
         if key not in self._packing:
             self._packing[key] = 0 if self._packed(rung, name) else self._packing_bytes(rung, name)
         return self._packing[key]
 
+    def obstacle(self, rung: Rung) -> str:
+        """Say why a rung's packed weights could not be kept, empty where they can or need not be."""
+        if not rung.weight_cache or self._cache is None or self._board is not None:
+            return ""
+        key = (rung.outline.bundle, rung.sections)
+        if key not in self._obstacles:
+            bundle = self._bundle(rung)
+            sizes = {name: bundle.section(name).size for name in rung.sections if self._packs(rung, name)}
+            missing = sum(size for name, size in sizes.items() if not self._packed(rung, name))
+            self._obstacles[key] = self._cache.obstacle(sum(sizes.values()), missing)
+        return self._obstacles[key]
+
     def measured(self, rung: Rung) -> bool:
         """Whether all of a rung was measured."""
         return all(self._measured(rung, name) for name in rung.sections)
 
-    def _measured(self, rung: Rung, name: str) -> Footprint | None:
+    def carried(self, rung: Rung) -> bool:
+        """Whether what was measured came with the bundle, from another machine."""
         found = self._measurement(rung)
-        return found.footprint(self._bundle(rung), name, cache_length=rung.cache_length) if found else None
+        return found is not None and found.carried
+
+    def _packs(self, rung: Rung, name: str) -> bool:
+        """Say whether a section has weights that a cache file keeps out of private memory."""
+        cached, plain = (self._predict(rung, name, weight_cached=kept) for kept in (True, False))
+        return cached != plain
+
+    def _measured(self, rung: Rung, name: str) -> Footprint | None:
+        measurement = self._measurement(rung)
+        found = measurement.footprint(self._bundle(rung), name, cache_length=rung.cache_length) if measurement else None
+        if found is None or measurement is None or not measurement.carried:
+            return found
+        told = self._predict(rung, name, weight_cached=rung.weight_cache)
+        return Footprint(*(max(getattr(found, key), int(_TRUSTED * getattr(told, key))) for key in Footprint.__slots__))
 
     def _measurement(self, rung: Rung) -> Measurement | None:
         """Return what was measured of a variant in the same circumstances; nothing was for a board not here."""

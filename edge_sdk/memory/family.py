@@ -18,7 +18,7 @@ from edge_sdk.bundle.folder import SUFFIXES
 from edge_sdk.errors import BundleError
 from edge_sdk.memory.outline import Outline, outline_of
 
-__all__ = ["Member", "open_family", "variant_files"]
+__all__ = ["Member", "best_variant", "open_family", "variant_files"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,21 @@ def variant_files(bundle: str | os.PathLike[str]) -> tuple[Path, ...]:
 
 def _variants(name: str, files: dict[str, Path]) -> tuple[Path, ...]:
     return () if "@" in name else tuple(path for stem, path in files.items() if stem.startswith(f"{name}@"))
+
+
+def best_variant(bundle: str | os.PathLike[str]) -> Path:
+    """Find the file of a family that is loaded where there is room for any: the plain one, or else the best.
+
+    Raises
+    ------
+    BundleError
+        There is no such bundle, or all of its variants are damaged.
+    """
+    first, *others = variant_files(bundle)
+    if not others or "@" not in first.stem:
+        return first
+    with open_family(bundle) as members:
+        return members[0].outline.path
 
 
 @dataclass(frozen=True, slots=True)

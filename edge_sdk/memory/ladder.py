@@ -61,8 +61,14 @@ class Costs(Protocol):
     def packing_bytes(self, rung: Rung, name: str) -> int:
         """Tell what packing a section takes beside the idle process; 0 where it is packed, or never will be."""
 
+    def obstacle(self, rung: Rung) -> str:
+        """Say why a rung's packed weights could not be kept, empty where they can or need not be."""
+
     def measured(self, rung: Rung) -> bool:
         """Whether all of a rung was measured."""
+
+    def carried(self, rung: Rung) -> bool:
+        """Whether what was measured came with the bundle, from another machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import subprocess
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +35,9 @@ _LIMIT_S = 900.0  # the slowest boards take minutes to pack their largest models
 _CARRIED = "edge_sdk_memory"  # the generic data in which a bundle carries measurements of itself
 _PACKAGES = {"litert": ("ai-edge-litert",), "interpreter": ("tflite-runtime", "ai-edge-litert")}
 _ENDS_BYTES = 1 << 18
+_MOST_BYTES = 1 << 40
+# What odd figures raise, from whoever they come: a bundle that was made to mislead, a file that was cut off.
+_ODD = (BundleError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,14 @@ class Measurement:
         What the process took with the engine's library loaded, and no section.
     sections : mapping
         By name; a section that the engine does not take is not there.
+    carried : bool
+        It came with the bundle, from another machine; else it was measured on this one.
     """
 
     circumstances: str
     base: Footprint
     sections: Mapping[str, Measured]
+    carried: bool = False
 
     def footprint(self, bundle: Bundle, section: str, *, cache_length: int | None = None) -> Footprint | None:
         """Tell what a section takes, None where it was not measured.
@@ -92,9 +98,9 @@ class Measurement:
             The most tokens that one conversation will hold; by default the most that the section offers.
         """
         found = self.sections.get(section)
-        if found is None:
+        used = used_graphs(workload(bundle, section), cache_length) if found is not None else []
+        if found is None or any(graph.signature not in found.signatures for graph in used):
             return None
-        used = used_graphs(workload(bundle, section), cache_length)
         added = {graph.signature: found.signatures[graph.signature] for graph in used}
         # Measured with the arrays that are bound to them, which are known apart.
         engine = {graph.signature: added[graph.signature][0] - graph.ends_bytes for graph in used}
@@ -159,7 +165,12 @@ def measure(
         "cache": str(weight_cache.folder) if weight_cache and cached else None,
     }
     circumstances = _circumstances(engine, threads, cached=cached)
-    found = _read({"format": _FORMAT, "circumstances": circumstances, **_run(bundle, job)})
+    try:
+        found = _read({**_run(bundle, job), "format": _FORMAT, "circumstances": circumstances}, bundle)
+    except _ODD as error:
+        raise ModelError(
+            f"{bundle.path} could not be measured.", why=f"What measures it gave no figures ({error})."
+        ) from error
     if not found.sections:
         raise ModelError(f"{bundle.path} cannot be measured: {engine} takes none of its sections.")
     if weight_cache is not None:
@@ -178,12 +189,12 @@ def remembered(
     """Return what `measure` found before in the same circumstances, here or where the bundle was packed; else None."""
     circumstances = _circumstances(engine, threads, cached=weight_cached and weight_cache is not None)
     if weight_cache is not None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return _read(json.loads(_file(weight_cache, bundle, circumstances).read_bytes()))
-    with suppress(BundleError, ValueError, KeyError, TypeError):
+        with suppress(OSError, *_ODD):
+            return _read(json.loads(_file(weight_cache, bundle, circumstances).read_bytes()), bundle)
+    with suppress(*_ODD):
         for item in json.loads(bundle.generic(_CARRIED)):
             if item["circumstances"] == circumstances:
-                return _read(item)
+                return replace(_read(item, bundle), carried=True)
     return None
 
 
@@ -220,25 +231,31 @@ def _remember(file: Path, measurement: Measurement) -> None:
         logger.warning("What was measured is not kept: %s: %s.", file, error.strerror)
 
 
-def _read(data: dict[str, Any]) -> Measurement:
-    """Make a measurement of its JSON; anything that is not as it was written is an error."""
+def _read(data: dict[str, Any], bundle: Bundle) -> Measurement:
+    """Make a measurement of its JSON; anything that is not as it was written is one of the errors in `_ODD`."""
     if data["format"] != _FORMAT:
         raise ValueError(f"Format {data['format']} is not known.")
     # The process that measures has no pipeline in it, and looks at no frames.
     least = BASE[data["circumstances"].partition(",")[0]]
-    private, file = max(int(data["base"][0]), least.private_bytes), max(int(data["base"][1]), least.file_bytes)
-    sections = {
-        name: Measured(
-            int(item["load_private"]),
-            int(item["private"]),
-            int(item["file"]),
-            MappingProxyType({key: (int(pair[0]), int(pair[1])) for key, pair in item["signatures"].items()}),
-            int(item["left_private"]),
-        )
-        for name, item in data["sections"].items()
-        if "refused" not in item
-    }
+    private, file = max(_size(data["base"][0]), least.private_bytes), max(_size(data["base"][1]), least.file_bytes)
+    items = data["sections"].items()
+    sections = {name: _section(item, bundle, name) for name, item in items if "refused" not in item}
     return Measurement(data["circumstances"], Footprint(private, private, file), MappingProxyType(sections))
+
+
+def _section(item: dict[str, Any], bundle: Bundle, name: str) -> Measured:
+    signatures = {key: (_size(private), _size(file)) for key, (private, file) in item["signatures"].items()}
+    if signatures.keys() != {graph.signature for graph in workload(bundle, name) if graph.signature}:
+        raise ValueError(f"{name} has other signatures.")
+    loading, private, file = (_size(item[key]) for key in ("load_private", "private", "file"))
+    # Below zero where closing gave back more than opening took.
+    return Measured(loading, private, file, MappingProxyType(signatures), _size(max(0, item["left_private"])))
+
+
+def _size(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_BYTES:
+        raise ValueError(f"{value!r:.40} is no size.")
+    return value
 
 
 def _run(bundle: Bundle, job: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import resource
 import sys
 import threading
@@ -28,6 +29,13 @@ _LOOK_S = 0.002
 def main() -> None:
     """Measure what the job on the command line names."""
     job = json.loads(sys.argv[3])
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
+        os.dup2(2, 1)  # whatever a library prints is none of the figures
+        json.dump(_figures(job), output)
+
+
+def _figures(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure every section of a bundle."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open_bundle(job["path"]) as bundle:
         sections = [section for section in bundle.sections if section.is_model]
@@ -38,7 +46,7 @@ def main() -> None:
             _open(bundle, min(sections, key=lambda section: section.size), job).close()
         base = _settled()
         found = {section.name: _measure(bundle, section, job) for section in sections}
-    json.dump({"base": base, "sections": found}, sys.stdout)
+    return {"base": base, "sections": found}
 
 
 def _open(bundle: Bundle, section: Section, job: dict[str, Any]) -> Model:
@@ -66,9 +74,9 @@ def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str,
     del model, runs
     left = _settled()
     return {
-        "load_private": max(peak.private, opened[0]) - before[0],
-        "private": opened[0] - before[0],
-        "file": opened[1] - before[1],
+        "load_private": max(0, max(peak.private, opened[0]) - before[0]),
+        "private": max(0, opened[0] - before[0]),
+        "file": max(0, opened[1] - before[1]),
         "signatures": signatures,
         "left_private": left[0] - before[0],
     }
@@ -98,7 +106,7 @@ def _run(model: Model, graphs: tuple[GraphLoad, ...], last: list[int]) -> tuple[
         run()
         runs.append(run)
         now = _look()
-        found[name] = [now[0] - last[0], now[1] - last[1]]
+        found[name] = [max(0, now[0] - last[0]), max(0, now[1] - last[1])]
         last = now
     return found, runs
 

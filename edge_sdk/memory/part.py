@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edge_sdk.bundle import Bundle, open_bundle
+from edge_sdk.errors import OverBudget
 from edge_sdk.memory.footprint import predict
 from edge_sdk.memory.ladder import STREAM_BYTES
 from edge_sdk.memory.loader import Part
@@ -86,8 +87,21 @@ def part_files(
 
 
 def pack_planned(plan: Plan, bundle: Bundle, weight_cache: WeightCache | None) -> None:
-    """Write the weight caches that a plan counts on, before anything else takes memory."""
-    for name in plan.to_pack if weight_cache is not None else ():
+    """Write the weight caches that a plan counts on, before anything else takes memory.
+
+    Raises
+    ------
+    OverBudget
+        They could not be written: opened like this, the sections would pack them into memory that is not there.
+    """
+    for name in plan.to_pack:
         section = bundle.section(name)
-        assert weight_cache is not None
-        pack_weights(bundle.path, section.offset, section.size, plan.threads, weight_cache)
+        place = (bundle.path, section.offset, section.size, plan.threads)
+        if weight_cache is None or not pack_weights(*place, weight_cache):
+            problem = weight_cache.problem if weight_cache is not None else None
+            raise OverBudget(
+                f"{plan.bundle} cannot be run as it was planned: the packed weights of {name} could not be kept.",
+                why=(problem.why if problem else None) or "There is no weight cache that has room for them.",
+                fix="Free space or memory, or choose another folder (EDGE_CACHE); or make another plan, which does "
+                "without the cache if the budget allows it.",
+            )

@@ -115,7 +115,9 @@ class Plan:
     tokens_per_s : float or None
         At the best, where weights are streamed from flash; None where nothing holds decoding up.
     measured : bool
-        Whether all footprints were measured on this machine; else they are worked out from the file's headers.
+        Whether all footprints were measured; else they are worked out from the file's headers.
+    carried : bool
+        They were measured on another machine of this kind, and came with the bundle; else on this one.
     """
 
     name: str
@@ -133,10 +135,11 @@ class Plan:
     steps: tuple[Step, ...]
     tokens_per_s: float | None = None
     measured: bool = False
+    carried: bool = False
 
     def __str__(self) -> str:
         head = [
-            f"{self.bundle} within {self.budget}: {'measured' if self.measured else 'worked out from its headers'}",
+            f"{self.bundle} within {self.budget}: {self._source()}",
             self._settings(),
         ]
         rows = [
@@ -154,6 +157,12 @@ class Plan:
         moments = columns(("moment", "private", "files", "must fit"), rows)
         steps = [f"{'+' if item.taken else '-'} {item.name}: {item.cost}" for item in self.steps]
         return "\n".join([*head, "", *sections, "", *moments, "", *steps])
+
+    def _source(self) -> str:
+        """Tell where the figures are from."""
+        if not self.measured:
+            return "worked out from its headers"
+        return "measured where it was packed" if self.carried else "measured"
 
     def _settings(self) -> str:
         told = [f"{self.engine}, {self.threads} thread{'s' if self.threads > 1 else ''}"]
@@ -238,6 +247,7 @@ class Plan:
             "steps": [asdict(step) for step in self.steps],
             "tokens_per_s": self.tokens_per_s,
             "measured": self.measured,
+            "carried": self.carried,
         }
 
 

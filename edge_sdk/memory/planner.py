@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from boards import Profile, detect, find_profile, profiles
 from edge_sdk.errors import EdgeError
@@ -12,14 +13,14 @@ from edge_sdk.memory.choice import Tried, choose, least, steps_to
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
 from edge_sdk.memory.flash import READ_RATE_BYTES_PER_S
-from edge_sdk.memory.ladder import Costs, beyond_bytes
+from edge_sdk.memory.ladder import Costs, Rung, beyond_bytes
 from edge_sdk.memory.outline import TASKS, Outline
-from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.plan import Plan, Step
 from edge_sdk.memory.refusal import amount, refuse
 from edge_sdk.runtime import ENGINES, WeightCache
 from edge_sdk.units import format_bytes
 
-__all__ = ["engine_threads", "plan_for", "plan_of"]
+__all__ = ["check_settings", "engine_threads", "plan_for", "plan_of"]
 
 _THREADS_MAX = 4  # past four threads a step of a small decoder gains nothing on the boards' shared memory bus
 _LITTLE = ("Cortex-A7", "Cortex-A35", "Cortex-A53", "Cortex-A55")
@@ -80,7 +81,9 @@ def plan_for(
     ['resident']
     """
     profile = find_profile(board) if isinstance(board, str) else board
-    _check(profile, engine, task)
+    check_settings(engine, threads, task, read_rate_bytes_per_s)
+    if profile is not None and profile.unsupported:
+        raise EdgeError(f"{profile.name} does not run this SDK.", why=profile.unsupported)
     limit = budget if isinstance(budget, Budget) else budget_of(budget, board=profile, ram_bytes=ram_bytes)
     count = threads or engine_threads(profile)
     with open_family(bundle) as members:
@@ -118,18 +121,35 @@ def plan_of(
     """
     made = _made_for(task, outlines)
 
-    def attempt(task: str, *, stream: bool) -> tuple[Tried | None, tuple[Tried, ...]]:
-        return choose(made, task, engines, costs, budget.total_bytes, stream=stream)
+    def attempt(task: str, *, stream: bool, packed: bool = False) -> tuple[Tried | None, tuple[Tried, ...]]:
+        return choose(made, task, engines, costs, budget.total_bytes, stream=stream, packed=packed)
 
     delivered = read_rate_bytes_per_s or READ_RATE_BYTES_PER_S
     chosen, tried = attempt(task, stream=stream)
     if chosen is None:
         others = _alternatives(attempt, costs, task, stream=stream, rate=delivered)
         known = tuple(profiles().values()) if boards is None else boards
-        raise refuse(made[0].name, budget, least(tried), others, known)
-    rung = chosen.rung
+        lowest = least(tried)
+        raise refuse(made[0].name, budget, lowest, others, known, _obstacle(lowest.rung, engines, costs))
     rate = _tokens_per_s(chosen, costs, delivered)
     speed = _speed(rate, delivered, assumed=read_rate_bytes_per_s is None)
+    obstacle = _obstacle(chosen.rung, engines, costs)
+    steps = steps_to(chosen, tried, stream=stream, speed=speed, obstacle=obstacle)
+    return _plan(chosen, budget, costs, task=task, threads=threads, steps=steps, tokens_per_s=rate)
+
+
+def _plan(
+    chosen: Tried,
+    budget: Budget,
+    costs: Costs,
+    *,
+    task: str,
+    threads: int,
+    steps: tuple[Step, ...],
+    tokens_per_s: float | None,
+) -> Plan:
+    """Write down what was chosen."""
+    rung = chosen.rung
     return Plan(
         name=rung.outline.name,
         variant=rung.outline.variant,
@@ -143,10 +163,18 @@ def plan_of(
         threads=threads,
         weight_cache=rung.weight_cache,
         moments=chosen.moments,
-        steps=steps_to(chosen, tried, stream=stream, speed=speed),
-        tokens_per_s=rate,
+        steps=steps,
+        tokens_per_s=tokens_per_s,
         measured=costs.measured(rung),
+        carried=costs.carried(rung),
     )
+
+
+def _obstacle(rung: Rung, engines: Sequence[tuple[str, bool]], costs: Costs) -> str:
+    """Say why a rung's packed weights are not kept, where they would be if they could."""
+    if rung.weight_cache or (rung.engine, True) not in engines:
+        return ""
+    return costs.obstacle(replace(rung, weight_cache=True))
 
 
 def _made_for(task: str, outlines: Sequence[Outline]) -> list[Outline]:
@@ -176,13 +204,21 @@ def engine_threads(board: Profile | None = None) -> int:
     return max(1, min(cores, here, _THREADS_MAX))
 
 
-def _check(board: Profile | None, engine: str, task: str) -> None:
-    if board is not None and board.unsupported:
-        raise EdgeError(f"{board.name} does not run this SDK.", why=board.unsupported)
+def check_settings(engine: str, threads: int | None, task: str, read_rate_bytes_per_s: int | None = None) -> None:
+    """Check what was said about how a bundle is to be run, before anything is looked at.
+
+    Raises
+    ------
+    EdgeError
+        There is no such engine or task, or a number makes no sense.
+    """
     if engine not in ("auto", *ENGINES):
         raise EdgeError(f"There is no engine {engine!r}.", fix=f"Use one of: auto, {', '.join(ENGINES)}.")
     if task not in TASKS:
         raise EdgeError(f"There is no task {task!r}.", fix=f"Use one of: {', '.join(TASKS)}.")
+    for name, value in (("threads", threads), ("read_rate_bytes_per_s", read_rate_bytes_per_s)):
+        if value is not None and value < 1:
+            raise EdgeError(f"{name}={value} makes no sense.", fix="Give a whole number from 1 on, or leave it out.")
 
 
 def _tokens_per_s(tried: Tried, costs: Costs, rate_bytes_per_s: int) -> float | None:
@@ -204,8 +240,16 @@ def _speed(tokens_per_s: float | None, rate_bytes_per_s: int, *, assumed: bool) 
 def _alternatives(
     attempt: Callable[..., tuple[Tried | None, tuple[Tried, ...]]], costs: Costs, task: str, *, stream: bool, rate: int
 ) -> list[str]:
-    """Say what would fit besides more memory: streaming, or less that must work."""
+    """Say what would fit besides more memory: weights packed elsewhere, streaming, or less that must work."""
     found = []
+    packed, _ = attempt(task, stream=stream, packed=True)
+    if packed is not None:
+        need = next(item for item in attempt(task, stream=stream)[1] if item.rung == packed.rung)
+        found.append(
+            f"load it once with {amount(need.needed_bytes)}, which packs its weights (once other programs are "
+            f"stopped, or with this card in a board with the same processor and more memory): from then on "
+            f"{amount(packed.needed_bytes)} are enough"
+        )
     if not stream:
         streamed, _ = attempt(task, stream=True)
         if streamed is not None and streamed.rung.streamed:

@@ -16,7 +16,12 @@ _BOARDS_MOST = 3
 
 
 def refuse(
-    bundle: str, budget: Budget, least: Tried, alternatives: Iterable[str], boards: Iterable[Profile]
+    bundle: str,
+    budget: Budget,
+    least: Tried,
+    alternatives: Iterable[str],
+    boards: Iterable[Profile],
+    obstacle: str = "",
 ) -> OverBudget:
     """Make the error.
 
@@ -30,16 +35,20 @@ def refuse(
         What would fit besides more memory, each as the end of "Or ...".
     boards : iterable of Profile
         Known boards.
+    obstacle : str
+        Why packed weights cannot be kept, where that stands in the way.
     """
     needed = least.needed_bytes
     missing = needed - budget.total_bytes
-    fixes = [f"Give it {amount(needed)} (budget='{amount(needed)}', or --budget {amount(needed)})"]
+    said = amount(needed).replace(" ", "")  # no shell is to split it
+    fixes = [f"Give it {amount(needed)} (budget='{said}', or --budget {said})"]
     fixes += alternatives
     if fitting := fitting_boards(needed, boards):
         fixes.append(f"take a board with more memory: {', '.join(fitting)}")
+    kept = f" Packed weights cannot be kept, which would take less: {obstacle}" if obstacle else ""
     return OverBudget(
         f"{bundle} does not fit into {format_bytes(budget.total_bytes)}: {amount(missing)} are missing.",
-        why=f"At the least it needs {amount(needed)}, {_described(least)}. The budget is {budget.reason}.",
+        why=f"At the least it needs {amount(needed)}, {_described(least)}. The budget is {budget.reason}.{kept}",
         fix="; or ".join(fixes) + ".",
     )
 
@@ -58,14 +67,14 @@ def fitting_boards(needed_bytes: int, boards: Iterable[Profile]) -> list[str]:
 
 
 def amount(size_bytes: int) -> str:
-    """Write an amount as it may be given as a budget, rounded up.
+    """Write an amount that has to fit, in whole megabytes, rounded up.
 
     Examples
     --------
     >>> amount(92_100_000)
-    '93MB'
+    '93 MB'
     """
-    return f"{-(-size_bytes // 1_000_000)}MB"
+    return f"{-(-size_bytes // 1_000_000)} MB"
 
 
 def _described(tried: Tried) -> str:

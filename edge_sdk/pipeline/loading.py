@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from boards.telemetry import read_cgroup, read_memory
-from edge_sdk.bundle import find_bundle, open_bundle
-from edge_sdk.errors import EdgeError
-from edge_sdk.memory import Guard, Loader, Plan, bundle_parts, pack_planned, plan_for
+from edge_sdk.bundle import open_bundle
+from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.memory import Guard, Loader, Plan, best_variant, bundle_parts, check_settings, pack_planned, plan_for
 from edge_sdk.pipeline.model import VisionLanguageModel
 from edge_sdk.runtime import WeightCache
 
@@ -86,24 +88,16 @@ def load(
             raise EdgeError("A plan says how a bundle is run; more cannot be said beside it.", fix="Make another plan.")
         _check_plannable(delegate, named)
         return _planned(bundle, cache)
-    said = os.environ.get("EDGE_BUDGET") if budget is None else budget
-    if said or stream or (not named and _scarce(bundle)):
+    check_settings(engine, threads, task)
+    path = best_variant(bundle)
+    asked = budget is not None or bool(os.environ.get("EDGE_BUDGET"))
+    if asked or stream or (not named and _scarce(path)):
         _check_plannable(delegate, named)
-        return _planned(
-            plan_for(
-                bundle,
-                budget=said or None,
-                task=task,
-                stream=stream,
-                engine=engine,
-                threads=threads,
-                weight_cache=cache,
-            ),
-            cache,
-        )
+        make = partial(plan_for, bundle, task=task, stream=stream, engine=engine, threads=threads, weight_cache=cache)
+        return _replanned(partial(make, budget=budget), cache)
     if delegate == "auto" and engine == "litert":
         delegate = "cpu"  # that engine takes none
-    opened = open_bundle(find_bundle(bundle))
+    opened = open_bundle(path)
     parts = bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache, delegate=delegate)
     return VisionLanguageModel(opened, Loader(parts))
 
@@ -117,19 +111,34 @@ def _check_plannable(delegate: str, named: bool) -> None:
         )
 
 
+def _replanned(make: Callable[[], Plan], weight_cache: WeightCache | None) -> VisionLanguageModel:
+    """Load by a plan; where its packed weights turn out not to be kept, by one that does without them."""
+    if weight_cache is not None:
+        weight_cache.problem = None  # what was in its way before may be gone
+    try:
+        return _planned(make(), weight_cache)
+    except OverBudget:
+        if weight_cache is None or weight_cache.problem is None:
+            raise
+    return _planned(make(), weight_cache)
+
+
 def _planned(plan: Plan, weight_cache: WeightCache | None) -> VisionLanguageModel:
     guard = Guard.of(plan)
     guard.check_start(plan)
     opened = open_bundle(plan.path)
-    if plan.weight_cache:
-        pack_planned(plan, opened, weight_cache)
+    try:
+        if plan.weight_cache:
+            pack_planned(plan, opened, weight_cache)
+    except BaseException:
+        opened.close()
+        raise
     loader = Loader(bundle_parts(opened, plan, weight_cache=weight_cache))
     return VisionLanguageModel(opened, loader, plan, guard)
 
 
-def _scarce(bundle: str | os.PathLike[str]) -> bool:
+def _scarce(path: Path) -> bool:
     """Say whether memory is so short that a plan is worth the tenths of a second that it takes."""
-    path = find_bundle(bundle)
-    enough = _SCARCE_TIMES * Path(path).stat().st_size + _SCARCE_BYTES
+    enough = _SCARCE_TIMES * path.stat().st_size + _SCARCE_BYTES
     free = [read_memory().available_bytes, read_cgroup().room_bytes]
     return any(size is not None and size < enough for size in free)

@@ -89,10 +89,15 @@ def open_model(
     return _open(engine, region, description, threads, weight_cache)
 
 
-def pack_weights(path: str | os.PathLike[str], offset: int, size: int, threads: int, weight_cache: WeightCache) -> None:
+def pack_weights(path: str | os.PathLike[str], offset: int, size: int, threads: int, weight_cache: WeightCache) -> bool:
     """Have the weight cache ready for a model that `open_model` will open with it, without opening it.
 
     A process of its own does so, whose memory is gone before the model's is taken. Small models have none.
+
+    Returns
+    -------
+    bool
+        False where the weights could not be kept, so that opening it would pack them into memory.
 
     Raises
     ------
@@ -103,8 +108,7 @@ def pack_weights(path: str | os.PathLike[str], offset: int, size: int, threads: 
     """
     region = Region.of(path, offset, size)
     region.describe()
-    if region.size >= _WORTH_CACHING_BYTES:
-        _packed(region, threads, weight_cache)
+    return region.size < _WORTH_CACHING_BYTES or _packed(region, threads, weight_cache) is not None
 
 
 def _packed(region: Region, threads: int, weight_cache: WeightCache) -> Path | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from edge_sdk.bundle import user_folder
 from edge_sdk.errors import StorageError
 from edge_sdk.runtime.region import Region
+from edge_sdk.units import format_bytes
 
 __all__ = ["WeightCache"]
 
@@ -86,6 +87,32 @@ class WeightCache:
         """Return how much the files take."""
         return sum(size for _, size, _ in self._files())
 
+    def obstacle(self, whole_bytes: int, missing_bytes: int) -> str:
+        """Say what keeps packed weights from being kept here, empty where nothing is known to; nothing is written.
+
+        Parameters
+        ----------
+        whole_bytes : int
+            What all that is to be kept takes together.
+        missing_bytes : int
+            What of it is not there yet.
+        """
+        if self.problem is not None:
+            return self.problem.why or self.problem.what
+        if whole_bytes > self.quota_bytes:
+            return f"They take {format_bytes(whole_bytes)}, and the quota is {format_bytes(self.quota_bytes)}."
+        if not _quotable(self.folder):
+            return f"The engine cannot write to a folder named {str(self.folder)!r}."
+        if not missing_bytes:
+            return ""
+        place = next(folder for folder in (self.folder, *self.folder.absolute().parents) if folder.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            return f"{place} is no folder that may be written to."
+        free_bytes = _free_bytes(place)
+        if free_bytes < missing_bytes:
+            return f"{format_bytes(missing_bytes)} are to be written, {format_bytes(free_bytes)} are free in {place}."
+        return ""
+
     def ready(self, region: Region, library: Path, pack: Callable[[Path], None]) -> Path | None:
         """Return the file with a model's packed weights, made by ``pack(path)`` where there is none.
 
@@ -135,8 +162,7 @@ class WeightCache:
 
     def _make(self, target: Path, region: Region, pack: Callable[[Path], None]) -> Path:
         self._make_room(region.size, keep=target)
-        space = os.statvfs(self.folder)
-        free_bytes = space.f_bavail * space.f_frsize
+        free_bytes = _free_bytes(self.folder)
         if free_bytes < region.size:
             raise OSError(errno.ENOSPC, f"{free_bytes >> 20} MiB are free, about {region.size >> 20} needed.")
         part = self.folder / f"{target.stem}-{os.getpid()}-{time.monotonic_ns()}{_UNFINISHED}"
@@ -269,6 +295,11 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _free_bytes(folder: Path) -> int:
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize
 
 
 def _quotable(folder: Path) -> bool:

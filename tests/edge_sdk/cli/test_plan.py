@@ -81,3 +81,14 @@ def test_a_board_that_is_not_here_cannot_be_measured() -> None:
     done = run("smear", "--board", "rpi-4b", "--measure")
     assert done.exit_code == 2
     assert "this machine" in done.output
+
+
+def test_ram_without_a_board_is_told_to_say_nothing() -> None:
+    done = run("smear", "--ram", "4GiB")
+    assert done.exit_code == 2
+    assert "--board" in done.output
+
+
+def test_the_budget_of_the_environment_is_planned_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_BUDGET", "500MB")
+    assert run("smear").stdout.startswith("smear within 500 MB (as asked in EDGE_BUDGET")

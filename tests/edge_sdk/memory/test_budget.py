@@ -7,7 +7,8 @@ import pytest
 
 from boards import Profile, find_profile
 from boards.telemetry import CgroupMemory, Memory, Swap
-from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.errors import EdgeError, OverBudget, UnitError
+from edge_sdk.memory import budget as budget_module
 from edge_sdk.memory.budget import Budget, budget_of, machine_budget
 
 MIB = 1 << 20
@@ -137,3 +138,38 @@ def test_a_budget_is_told_as_json() -> None:
     told = machine_budget(IDLE, NO_GROUP, 0).as_json()
     assert told["parts"]
     assert told["board"] is None
+
+
+def test_a_budget_beyond_the_control_groups_room_is_doubted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\n")
+    monkeypatch.setattr(budget_module, "read_cgroup", lambda _: group(128, 60, 20))
+    assert budget_of("512MB", root=tmp_path).reason == "as asked, although only 92 MB are free"
+
+
+def test_the_environment_says_how_much_this_machine_may_take(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGE_BUDGET", "64MB")
+    assert str(budget_of()) == "64 MB (as asked in EDGE_BUDGET)"
+    assert budget_of("32MB").total_bytes == 32_000_000
+    assert "Zero 2 W" in budget_of(board=ZERO).reason
+    monkeypatch.setenv("EDGE_BUDGET", "")
+    assert "EDGE_BUDGET" not in budget_of().reason
+    monkeypatch.setenv("EDGE_BUDGET", "lots")
+    with pytest.raises(UnitError, match="EDGE_BUDGET") as caught:
+        budget_of()
+    assert "EDGE_BUDGET" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("ram_bytes", "message"), [(-5, "no amount of RAM"), (0, "no amount of RAM"), (3 << 30, "with 3.2 GB of RAM")]
+)
+def test_a_board_has_the_ram_that_it_is_sold_with(ram_bytes: int, message: str) -> None:
+    board = find_profile("rpi-4b")
+    with pytest.raises(EdgeError, match=message):
+        budget_of(board=board, ram_bytes=ram_bytes)
+    assert budget_of(board=board, ram_bytes=4_000_000_000) == budget_of(board=board, ram_bytes=4 << 30)
+
+
+def test_ram_says_nothing_without_a_board() -> None:
+    with pytest.raises(EdgeError, match="without a board"):
+        budget_of(ram_bytes=1 << 30)

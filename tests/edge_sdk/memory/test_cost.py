@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from boards import Profile, find_profile, profiles
-from edge_sdk.bundle import open_bundle
+from edge_sdk.bundle import Bundle, find_bundle, open_bundle
 from edge_sdk.errors import EdgeError, OverBudget
-from edge_sdk.memory import engine_threads, plan_for
+from edge_sdk.memory import engine_threads, measurement, plan_for
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
-from edge_sdk.runtime import WeightCache, open_model
+from edge_sdk.memory.workload import workload
+from edge_sdk.runtime import WeightCache, open_model, weight_cache
 
 
 def test_the_shipped_bundle_is_planned_with_all_its_parts() -> None:
@@ -120,3 +123,56 @@ def test_a_bundles_template_and_tokenizer_are_counted(material: Path) -> None:
     with open_bundle(material / "bundles/tiny-text.litertlm") as bundle:
         assert bundle.metadata.jinja_template is None
     assert jinja.footprint.private_bytes - plain.footprint.private_bytes > 10_000_000
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_counted_on(material: Path, tmp_path: Path) -> None:
+    path = material / "models/mobilenet_v2_1.0_224_quant.tflite"
+    (tmp_path / "file").touch()
+    cache = WeightCache(tmp_path / "file" / "weights")
+    found = plan_for(path, budget="512MB", threads=1, engine="litert", weight_cache=cache)
+    assert (found.weight_cache, found.to_pack) == (False, ())
+    assert "no folder that may be written to" in found.steps[-1].cost
+
+
+def test_a_quota_that_all_parts_together_go_beyond_is_not_counted_on(material: Path, tmp_path: Path) -> None:
+    path = material / "models/mobilenet_v2_1.0_224_quant.tflite"
+    settings = {"budget": "512MB", "threads": 1, "engine": "litert"}
+    small, large = WeightCache(tmp_path, quota_bytes=2_000_000), WeightCache(tmp_path, quota_bytes=20_000_000)
+    assert not plan_for(path, **settings, weight_cache=small).weight_cache  # type: ignore[arg-type]
+    assert plan_for(path, **settings, weight_cache=large).weight_cache  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_not_counted_on(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = material / "models/mobilenet_v2_1.0_224_quant.tflite"
+    monkeypatch.setattr(weight_cache, "_free_bytes", lambda _: 1_000_000)
+    found = plan_for(path, budget="512MB", threads=1, engine="litert", weight_cache=WeightCache(tmp_path))
+    assert not found.weight_cache
+    assert "1 MB are free" in found.steps[-1].cost
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"threads": 0}, {"threads": -3}, {"read_rate_bytes_per_s": 0}, {"engine": "x"}, {"task": "nonsense"}],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(settings: dict[str, Any]) -> None:
+    with pytest.raises(EdgeError, match=str(next(iter(settings.values())))):
+        plan_for("smear", budget="512MB", **settings)
+
+
+def test_what_a_bundle_says_of_itself_is_believed_down_to_half_of_its_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = plan_for("smear", budget="512MB", threads=3, engine="interpreter")
+    with open_bundle(find_bundle("smear")) as bundle:
+        names = [section.name for section in bundle.sections if section.is_model]
+        nothing = {"load_private": 0, "private": 0, "file": 0, "left_private": 0}
+        sections = {
+            name: nothing | {"signatures": {load.signature: [0, 0] for load in workload(bundle, name)}}
+            for name in names
+        }
+        circumstances = measurement._circumstances("interpreter", 3, cached=False)
+    item = {"format": 1, "circumstances": circumstances, "base": [0, 0], "sections": sections}
+    monkeypatch.setattr(Bundle, "generic", lambda *_: json.dumps([item]).encode())
+    found = plan_for("smear", budget="512MB", threads=3, engine="interpreter")
+    assert (found.measured, found.carried) == (True, True)
+    for one, told in zip(found.sections[1:], headers.sections[1:], strict=True):
+        assert one.footprint.private_bytes >= told.footprint.private_bytes // 2 > 0
+    assert found.needed_bytes > headers.needed_bytes / 2

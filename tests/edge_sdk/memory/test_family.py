@@ -7,7 +7,7 @@ import pytest
 
 from edge_sdk.bundle import add_bundle, open_bundle
 from edge_sdk.errors import BundleError
-from edge_sdk.memory.family import open_family, variant_files
+from edge_sdk.memory.family import best_variant, open_family, variant_files
 from edge_sdk.memory.outline import outline_of
 
 
@@ -79,3 +79,12 @@ def test_a_plain_model_is_one_that_sees(material: Path, tmp_path: Path) -> None:
         outline = outline_of(bundle, "mobilenet")
     assert outline.sight == outline.for_task("count") == ("tflite",)
     assert outline.for_task("ask") == ()
+
+
+def test_where_there_is_room_for_any_the_plain_one_is_taken_or_else_the_best(home: Path, material: Path) -> None:
+    add_bundle(material / "bundles/tiny-text.litertlm", name="film@a")
+    add_bundle(material / "bundles/tiny-vision.litertlm", name="film@b")
+    assert best_variant("film").stem == "film@b"
+    assert best_variant("film@a").stem == "film@a"
+    add_bundle(material / "bundles/tiny-text.litertlm", name="film")
+    assert best_variant("film").stem == "film"

@@ -34,6 +34,8 @@ class Made:
     weights: int = 100
     packing: int = 0
     frames: int = 0
+    full: str = ""
+    source: str = ""
     seen: list[str] = field(default_factory=list)
 
     @property
@@ -62,8 +64,14 @@ class Made:
     def packing_bytes(self, rung: Rung, name: str) -> int:
         return self.packing * MB if rung.weight_cache and name == "tf_lite_prefill_decode" else 0
 
+    def obstacle(self, rung: Rung) -> str:
+        return self.full if rung.weight_cache else ""
+
     def measured(self, rung: Rung) -> bool:
-        return False
+        return bool(self.source)
+
+    def carried(self, rung: Rung) -> bool:
+        return self.source == "bundle"
 
 
 def plan(
@@ -215,8 +223,8 @@ def test_a_refusal_says_how_much_is_missing_and_what_would_fit() -> None:
         plan(30)
     error = caught.value
     assert isinstance(error, MemoryError)
-    assert error.what == "pair does not fit into 30 MB: 15MB are missing."
-    assert "At the least it needs 45MB" in (error.why or "")
+    assert error.what == "pair does not fit into 30 MB: 15 MB are missing."
+    assert "At the least it needs 45 MB" in (error.why or "")
     assert "as asked" in (error.why or "")
     assert "--budget 45MB" in (error.fix or "")
     assert "Raspberry Pi Zero 2 W (512 MiB)" in (error.fix or "")
@@ -286,3 +294,37 @@ def test_a_plan_prints_as_a_table_and_as_json() -> None:
     assert told["sections"][-1]["footprint"]["file_bytes"] == 100 * MB
     assert told["budget"]["reason"] == "as asked"
     assert [step["taken"] for step in told["steps"]] == [False, True, True]
+
+
+def test_what_cannot_be_kept_is_planned_without_and_the_plan_says_why() -> None:
+    found = plan(1000, costs=Made(full="The disk is full."), engines=LITERT)
+    assert (found.weight_cache, found.to_pack) == (False, ())
+    assert found.steps[-1].name == "no weight cache"
+    assert "The disk is full." in found.steps[-1].cost
+    assert plan(1000, engines=LITERT).weight_cache
+
+
+def test_a_refusal_says_that_packed_weights_could_not_be_kept() -> None:
+    with pytest.raises(OverBudget) as caught:
+        plan(SHORT - 20, costs=Made(full="The disk is full."), engines=LITERT, stream=True, task="ask")
+    assert "Packed weights cannot be kept, which would take less: The disk is full." in (caught.value.why or "")
+
+
+def test_where_packing_alone_lacks_room_the_refusal_says_where_else_it_may_be_done() -> None:
+    with pytest.raises(OverBudget) as caught:
+        plan(WHOLE, costs=Made(packing=400), task="ask")
+    assert "load it once with 425 MB, which packs its weights" in (caught.value.fix or "")
+    with pytest.raises(OverBudget) as caught:
+        plan(30, costs=Made(packing=400), task="ask")
+    assert "packs its weights" not in (caught.value.fix or "")
+
+
+def test_what_was_measured_elsewhere_is_not_told_as_measured_here() -> None:
+    heads = [str(plan(1000, costs=Made(source=source))).splitlines()[0] for source in ("", "here", "bundle")]
+    assert [head.rpartition(": ")[2] for head in heads] == [
+        "worked out from its headers",
+        "measured",
+        "measured where it was packed",
+    ]
+    told = plan(1000, costs=Made(source="bundle")).as_json()
+    assert (told["measured"], told["carried"]) == (True, True)

@@ -6,15 +6,17 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import edge_sdk as edge
 from boards.telemetry import Memory
-from edge_sdk.errors import EdgeError, OverBudget
+from edge_sdk.bundle import add_bundle
+from edge_sdk.errors import EdgeError, OverBudget, StorageError, UnitError
 from edge_sdk.memory import DECODER, LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts, part
 from edge_sdk.pipeline import VisionLanguageModel, loading
-from edge_sdk.runtime import WeightCache
+from edge_sdk.runtime import WeightCache, engine
 
 PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))[:2]
 PLENTY = "10GB"
@@ -278,3 +280,68 @@ def test_before_it_refuses_it_gives_up_what_can_be_had_again(guarded: VisionLang
     assert set(guarded._loader.open_parts) <= set(LANGUAGE)
     reading.private_bytes = 50
     assert guarded.ask(QUESTIONS[0], PHOTOS[0]).text == whole
+
+
+MOBILE = "models/tf2_mobilenet_v2_1.0_224_ptq.tflite"
+
+
+def unwritable(region: object, threads: int, file: Path) -> None:
+    raise StorageError(f"{file} could not be written.", why="What wrote it was killed.")
+
+
+def test_weights_that_turn_out_not_to_be_kept_are_planned_anew_without_a_cache(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "pack", unwritable)
+    cache = WeightCache(tmp_path / "weights")
+    settings = {"threads": 1, "engine": "litert", "weight_cache": cache}
+    with edge.load(material / MOBILE, budget=PLENTY, **settings) as model:  # type: ignore[arg-type]
+        assert model.plan is not None
+        assert not model.plan.weight_cache
+        assert "What wrote it was killed." in model.plan.steps[-1].cost
+        assert model.embed(PHOTOS[0]).size
+
+
+def test_a_plan_that_counts_on_packed_weights_is_not_run_without_them(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "pack", unwritable)
+    cache = WeightCache(tmp_path / "weights")
+    plan = edge.plan(material / MOBILE, budget=PLENTY, threads=1, engine="litert", weight_cache=cache)
+    opened = edge.open_bundle(plan.path)
+    monkeypatch.setattr(loading, "open_bundle", lambda _: opened)
+    with pytest.raises(OverBudget, match="could not be kept") as caught:
+        edge.load(plan, weight_cache=cache)
+    assert caught.value.why == "What wrote it was killed."
+    assert "closed" in repr(opened)
+
+
+@pytest.mark.parametrize("budget", [0, "", -1, "0"])
+def test_no_memory_at_all_is_not_the_same_as_no_budget(budget: str | int) -> None:
+    with pytest.raises(UnitError):
+        edge.load("smear", budget=budget)
+
+
+def test_an_empty_budget_in_the_environment_is_none_and_a_bad_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_scarce", lambda _: False)
+    monkeypatch.setenv("EDGE_BUDGET", "")
+    with edge.load("smear") as model:
+        assert model.plan is None
+    monkeypatch.setenv("EDGE_BUDGET", "plenty")
+    with pytest.raises(UnitError, match="EDGE_BUDGET"):
+        edge.load("smear")
+
+
+@pytest.mark.parametrize("settings", [{"task": "nonsense"}, {"engine": "x"}, {"threads": 0}, {"threads": -3}])
+def test_settings_that_make_no_sense_are_refused_before_anything_is_opened(settings: dict[str, Any]) -> None:
+    with pytest.raises(EdgeError, match=str(next(iter(settings.values())))):
+        edge.load("smear", **settings)
+
+
+def test_a_family_without_a_plain_variant_is_loaded_by_its_name(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_BUNDLES", str(tmp_path))
+    add_bundle(material / "bundles/tiny-text.litertlm", name="film@int4")
+    with edge.load("film", threads=1) as model:
+        assert model.bundle.path.stem == "film@int4"
