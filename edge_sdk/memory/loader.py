@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
 from weakref import WeakMethod
 
-from edge_sdk.errors import ClosedError, EdgeError, OverBudget
+from edge_sdk.errors import ClosedError, OverBudget
 from edge_sdk.memory.trim import trim
 from edge_sdk.runtime import Model
 from edge_sdk.units import format_bytes
@@ -90,7 +91,7 @@ class Loader:
         self._find, self._room_bytes, self._trim = find, room_bytes, trim
         self._held: dict[str, _Held] = {}
         self._changed = threading.Condition()
-        self._mine = threading.local()  # how many parts this thread uses
+        self._uses: Counter[int] = Counter()  # how many parts each thread took and still has in use
         self._clock = 0
         self._closed = False
 
@@ -168,7 +169,7 @@ class Loader:
                         break
                     if not wait:
                         return None
-                    if self._using:
+                    if self._uses[threading.get_ident()]:
                         raise self._too_much(name, part)
                 self._changed.wait()
         return self._open(name, held, forget)
@@ -190,22 +191,18 @@ class Loader:
     def _used(self, held: _Held, forget: Callable[[], None] | None) -> _Held:
         self._clock += 1
         held.used_at = self._clock
-        self._mine.count = self._using + 1
+        self._uses[threading.get_ident()] += 1
         if forget is not None and (one := WeakMethod(forget)) not in held.forgets:
             held.forgets = {other for other in held.forgets if other() is not None} | {one}
         return held
 
-    def _give(self, held: _Held) -> None:
-        self._mine.count -= 1
+    def _give(self, held: _Held, taker: int) -> None:
         with self._changed:
+            self._uses[taker] -= 1
+            self._uses += Counter()  # forgets threads that use nothing
             held.users -= 1
             if not held.users:
                 self._changed.notify_all()
-
-    @property
-    def _using(self) -> int:
-        count: int = getattr(self._mine, "count", 0)
-        return count
 
     @property
     def _in_use_bytes(self) -> int:
@@ -232,26 +229,32 @@ class Loader:
 
     def _drop(self, names: list[str]) -> None:
         """Close parts, with all that is bound to them, and give their memory back."""
-        for name in names:
-            held = self._held.pop(name)
+        with ExitStack() as stack:  # whatever goes wrong with one part, the others are closed
+            if names:
+                stack.callback(self._trim)
+            for name in reversed(names):
+                stack.callback(self._close, name, self._held.pop(name))
+
+    @staticmethod
+    def _close(name: str, held: _Held) -> None:
+        model, held.model = held.model, None
+        assert model is not None, "what is being opened is in use"
+        try:
             for forget in held.forgets:
                 if method := forget():
                     method()
-            assert held.model is not None, "what is being opened is in use"
-            held.model.close()
-            held.model = None
-            logger.debug("%s was closed to make room.", name)
-        if names:
-            self._trim()
+        finally:
+            model.close()
+        logger.debug("%s was closed to make room.", name)
 
     def _prefetch(self, name: str) -> None:
         try:
             held = self._take(name, None, wait=False)
-        except EdgeError as error:  # whoever asks for it will be told
-            logger.debug("%s was not fetched ahead: %s", name, error.what)
+        except Exception as error:  # whoever asks for it will be told
+            logger.debug("%s was not fetched ahead: %s", name, error)
         else:
             if held is not None:
-                self._give(held)
+                self._give(held, threading.get_ident())
 
     def _too_much(self, name: str, part: Part) -> OverBudget:
         if self._room_bytes is None:
@@ -265,15 +268,16 @@ class Loader:
 
 
 class _Lease(AbstractContextManager[Model]):
-    """One use of a part."""
+    """One use of a part; it counts for the thread that began it, whichever ends it."""
 
-    __slots__ = ("_asked", "_held", "_loader")
+    __slots__ = ("_asked", "_held", "_loader", "_taker")
 
     def __init__(self, loader: Loader, name: str, forget: Callable[[], None] | None) -> None:
         self._loader, self._asked = loader, (name, forget)
         self._held: _Held | None = None
 
     def __enter__(self) -> Model:
+        self._taker = threading.get_ident()
         self._held = self._loader._take(*self._asked)
         assert self._held is not None
         assert self._held.model is not None
@@ -283,4 +287,4 @@ class _Lease(AbstractContextManager[Model]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._held is not None
-        self._loader._give(self._held)
+        self._loader._give(self._held, self._taker)

@@ -316,3 +316,48 @@ def test_what_a_section_took_goes_back_when_it_is_dropped() -> None:
             seen.append((taken, private_bytes() - before))
         assert seen[1][0] > 8_000_000
         assert seen[1][1] < 2_000_000
+
+
+def test_a_lease_may_be_ended_by_another_thread_and_is_over_then() -> None:
+    shelf = Shelf()
+    with shelf.loader(10) as loader:
+        lease = loader.acquire("a")
+        lease.__enter__()
+        failures: list[BaseException] = []
+
+        def end() -> None:
+            try:
+                lease.__exit__(None, None, None)
+            except BaseException as error:
+                failures.append(error)
+
+        in_thread(end).join(10)
+        assert not failures
+        use(loader, "b")  # neither is the room taken, nor does this thread count as one that uses something
+        assert shelf.events == ["open a", "close a", "trim", "open b"]
+
+
+def test_fetching_ahead_leaves_every_error_to_whoever_asks_for_it() -> None:
+    def find(name: str) -> Part:
+        raise ZeroDivisionError(name)
+
+    with Loader(find) as loader:
+        loader.prefetch("a").join(10)  # an error in a thread is a warning, and warnings are errors
+        with pytest.raises(ZeroDivisionError):
+            use(loader, "a")
+
+
+def test_a_part_that_fails_to_close_keeps_no_other_open() -> None:
+    shelf = Shelf()
+    loader = shelf.loader()
+
+    class Stuck(Made):
+        def close(self) -> None:
+            raise OSError("stuck")
+
+    with loader.acquire("a"), loader.acquire("b"), loader.acquire("c"):
+        loader._held["b"].model = Stuck("b", shelf.events)  # type: ignore[assignment]
+    with pytest.raises(OSError, match="stuck"):
+        loader.close()
+    assert shelf.events[-3:] == ["close a", "close c", "trim"]
+    assert loader.open_parts == ()
