@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
-from edge_sdk.doctor import CHECKS, GROUPS, Finding, examine, exit_status, find_checks, write_report
-from edge_sdk.errors import UnknownCheck
+from edge_sdk.doctor import CHECKS, GROUPS, Finding, check_report, examine, exit_status, find_checks, write_report
+from edge_sdk.errors import StorageError, UnknownCheck
 
 __all__ = ["doctor"]
 
@@ -35,8 +36,8 @@ def doctor(only: tuple[str, ...], as_json: bool, report: Path | None, root: str)
     It works without a network and as an ordinary user, changes nothing, and opens no serial port. Each check has
     a time limit and a process of its own or one that it shares, so that none can hold up or end the others.
 
-    Exits with 0 where all is well, 1 with warnings (WARN), 2 with failures (FAIL); - marks what this machine
-    does not have.
+    Exits with 0 where all is well, 1 with warnings (WARN), 2 with failures (FAIL) or without the report that was
+    asked for; - marks what this machine does not have.
 
     \b
     Examples:
@@ -53,6 +54,8 @@ def doctor(only: tuple[str, ...], as_json: bool, report: Path | None, root: str)
         checks = find_checks(names)
     except UnknownCheck as error:
         raise click.UsageError(str(error)) from error
+    if report is not None:
+        _or_end(partial(check_report, report))
     findings = []
     for finding in _shown(examine(checks, root=root), quiet=as_json):
         findings.append(finding)
@@ -62,8 +65,18 @@ def doctor(only: tuple[str, ...], as_json: bool, report: Path | None, root: str)
     else:
         click.echo(_summary(findings))
     if report is not None:
-        click.echo(f"Report: {write_report(report, findings, root=root)}", err=True)
+        _or_end(partial(write_report, report, findings, root=root))
+        click.echo(f"Report: {report}", err=True)
     sys.exit(status)
+
+
+def _or_end(write: Callable[[], object]) -> None:
+    """Write, or end as with a failure: 1 would be taken for a warning about the machine."""
+    try:
+        write()
+    except StorageError as error:
+        click.echo(f"edge: {error}", err=True)
+        sys.exit(2)
 
 
 def _shown(findings: Iterator[Finding], *, quiet: bool) -> Iterator[Finding]:

@@ -24,8 +24,8 @@ them get a new one.
 | `WARN` | not as it should be, though work goes on | 1 |
 | `FAIL` | something does not work | 2 |
 
-The exit status is that of the worst finding. With `--json` every finding is an object of `id`, `mark` (`ok`,
-`nothing`, `warning`, `failure`), `what` and `fix`.
+The exit status is that of the worst finding, and 2 where a report that was asked for cannot be written. With `--json`
+every finding is an object of `id`, `mark` (`ok`, `nothing`, `warning`, `failure`), `what` and `fix`.
 """
 
 

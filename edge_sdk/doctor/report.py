@@ -23,7 +23,7 @@ from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.errors import StorageError
 from edge_sdk.units import format_bytes
 
-__all__ = ["MOST_BYTES", "write_report"]
+__all__ = ["MOST_BYTES", "check_report", "write_report"]
 
 MOST_BYTES = 1_000_000
 """Of all texts together, before they are packed."""
@@ -48,6 +48,18 @@ _FILES = (
 )
 _NODES = r"video[0-9]+|media[0-9]+|tty(ACM|USB|AMA|THS|S)[0-9]+|gpiochip[0-9]+|i2c-[0-9]+|spidev.*|apex_[0-9]+|accel"
 _LINKS = ("/dev/serial/by-id", "/dev/v4l/by-id")
+
+
+def check_report(path: str | os.PathLike[str]) -> None:
+    """See that a support bundle can be written there, before minutes of checks are spent on it.
+
+    Raises
+    ------
+    StorageError
+        It cannot.
+    """
+    with _part(Path(path)):
+        pass
 
 
 def write_report(
@@ -78,19 +90,26 @@ def write_report(
         It cannot be written; nothing is left behind.
     """
     target = Path(path)
+    with _part(target) as file:
+        _fill(file, _parts(list(findings), Path(root), environ), Anonymity(root, environ))
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).replace(target)
+    return target
+
+
+@contextlib.contextmanager
+def _part(target: Path) -> Iterator[BinaryIO]:
+    """Open what becomes the target when it is renamed, and goes when it is not."""
     part = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         with part.open("wb") as file:
-            _fill(file, _parts(list(findings), Path(root), environ), Anonymity(root, environ))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+            yield file
     except OSError as error:
         raise _not_written(target, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-    return target
 
 
 def _fill(file: BinaryIO, parts: Iterable[tuple[str, str]], hidden: Anonymity) -> None:

@@ -97,9 +97,23 @@ class TestReport:
         assert done.exit_code == 2
         assert "end it with .zip" in done.stderr
 
-    def test_one_that_cannot_be_written_is_told(self, root: Path, tmp_path: Path) -> None:
-        with pytest.raises(StorageError, match="was not written"):
-            run("--root", root, "--only", "serial", "--report", tmp_path / "no/r.zip")
+    def test_one_that_cannot_be_written_is_told_before_anything_is_done(self, root: Path, tmp_path: Path) -> None:
+        done = run("--root", root, "--only", "serial", "--report", tmp_path / "no/r.zip")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "was not written" in done.stderr
+
+    def test_one_that_cannot_be_written_after_all_is_told_and_no_warning(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise StorageError("The disk is full.")
+
+        monkeypatch.setattr("edge_sdk.cli.doctor.write_report", full)
+        done = run("--root", root, "--only", "serial", "--report", tmp_path / "r.zip")
+        assert done.exit_code == 2
+        assert "Nothing is wrong" in done.stdout
+        assert "The disk is full." in done.stderr
+        assert list(tmp_path.iterdir()) == [root]
 
 
 def test_what_a_device_calls_itself_cannot_steer_the_terminal(root: Path) -> None:
