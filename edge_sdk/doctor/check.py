@@ -13,6 +13,7 @@ __all__ = ["CHECKS", "GROUPS", "Check", "find_checks"]
 _QUICK_S = 10.0
 # Modules come from a slow card, models are packed for the first time: the slowest boards take half of these.
 _LIBRARIES_S, _CAMERA_S, _MODEL_S = 30.0, 90.0, 180.0
+_DELEGATE_S = 300.0  # longer than its own steps may take, so that it can say which of them hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,14 @@ CHECKS = (
     Check("serial.permission", "May this user open the serial ports?", ".serial:serial_permission"),
     Check("serial.modemmanager", "Does another service take the serial ports?", ".serial:serial_modemmanager"),
     Check("gpio.chips", "Are the board's GPIO chips there, by their labels?", ".gpio:gpio_chips"),
-    Check("delegate.teflon", "Does the NPUs' delegate answer as the CPU does?", ".model:teflon", _MODEL_S, apart=True),
-    Check("delegate.edgetpu", "Does the Edge TPU's answer as the CPU does?", ".model:edgetpu", _MODEL_S, apart=True),
+    Check(
+        "delegate.teflon", "Does the NPUs' delegate answer as the CPU does?", ".model:teflon",
+        _DELEGATE_S, apart=True,
+    ),
+    Check(
+        "delegate.edgetpu", "Does the Edge TPU's answer as the CPU does?", ".model:edgetpu",
+        _DELEGATE_S, apart=True,
+    ),
     Check("bundle.verified", "Is every bundle whole?", ".model:bundle_verified", _MODEL_S, apart=True),
     Check("cache.weights", "Can packed weights be kept, and are they whole?", ".model:cache_weights", _LIBRARIES_S),
     Check("cache.quota", "How much of their quota do packed weights take?", ".model:cache_quota", _LIBRARIES_S),

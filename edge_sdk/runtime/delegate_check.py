@@ -22,17 +22,27 @@ from edge_sdk.runtime.interpreter import InterpreterModel, installed_interpreter
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.worker import worker_command
 
-__all__ = ["open_delegated"]
+__all__ = ["cpu_limit_s", "open_delegated", "trial_limit_s"]
 
 logger = logging.getLogger(__name__)
 # Counts up where the check itself changes, so that what an older one found is not believed.
 _CHECK = 1
 # For each step. An Edge TPU gets its firmware when it is first opened, an NPU's graph is compiled: seconds.
 _LIMIT_S = 60.0
-# For the CPU's answers, with the start of a Python: minutes for a large model on the smallest boards.
-_CPU_LIMIT_S = 900.0
+# For the start of a Python and the CPU's answers: minutes for a large model on the smallest boards.
+_START_S, _CPU_S_PER_MB, _CPU_LIMIT_S = 60.0, 5.0, 900.0
 _GONE_S = 5.0  # a process that hangs in a driver does not even end when it is killed
 _STEPS = {"cpu": "the CPU answered", "load": "loading", "run": "answering", "close": "closing"}
+
+
+def cpu_limit_s(size_bytes: int) -> float:
+    """Give how long the CPU may take for its answers with a model of some size."""
+    return min(_CPU_LIMIT_S, _START_S + _CPU_S_PER_MB * size_bytes / 1e6)
+
+
+def trial_limit_s(size_bytes: int) -> float:
+    """Give the longest that it may take to find out about a delegate, whatever hangs."""
+    return cpu_limit_s(size_bytes) + (len(_STEPS) - 1) * _LIMIT_S + 2 * _GONE_S
 
 
 def open_delegated(
@@ -122,6 +132,7 @@ class _Trial:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._request = request
+        self._cpu_limit_s = cpu_limit_s(max(size for _, _, size in request["regions"]))
         self._step = "cpu"
         self._done: tuple[str, str, int | None] | None = None
 
@@ -152,7 +163,7 @@ class _Trial:
         """Read what the child says until it ends; say whether every step was done in time."""
         text = b""
         while True:
-            limit_s = _CPU_LIMIT_S if self._step == "cpu" else _LIMIT_S
+            limit_s = self._cpu_limit_s if self._step == "cpu" else _LIMIT_S
             if not select.select([reading], [], [], limit_s)[0]:
                 return False
             part = os.read(reading, 1 << 16)

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from edge_sdk.bundle import StoredBundle, list_bundles
+from edge_sdk.bundle import StoredBundle, list_bundles, open_bundle
 from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.doctor import examine, find_checks, inference
 from edge_sdk.doctor.inference import inference_answer, inference_memory
 from edge_sdk.doctor.model import _make_writable, bundle_verified, cache_quota, cache_weights, edgetpu, teflon
 from edge_sdk.doctor.surroundings import Space
 from edge_sdk.runtime import DELEGATES, WeightCache, delegate
+from edge_sdk.runtime.delegate_check import trial_limit_s
 
 Told = Callable[[Any], list[tuple[str, str]]]
 SOURCE = Path(__file__).parents[1] / "runtime/delegate.c"
@@ -55,6 +56,11 @@ class TestDelegates:
         assert (finding.id, finding.mark) == ("delegate.teflon", mark)
         assert part in finding.what
         assert "smear" in finding.what
+
+    def test_the_trial_of_one_ends_before_its_check_is_taken_for_hanging(self) -> None:
+        with open_bundle(SMEAR) as bundle:
+            longest_s = trial_limit_s(bundle.section("tf_lite_pixel_encoder").size)
+        assert all(check.limit_s > longest_s for check in find_checks(["delegate"]))
 
     def test_there_is_a_check_for_every_delegate(self) -> None:
         assert {check.id for check in find_checks(["delegate"])} == {f"delegate.{name}" for name in DELEGATES}

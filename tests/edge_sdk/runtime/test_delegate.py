@@ -331,3 +331,9 @@ def test_operators_between_a_delegates_inputs_and_outputs_are_those_it_took() ->
     assert operators_taken([*chain, node([1], [3])], 4) == 2
     assert operators_taken([*chain, node([0], [1]), node([2, 1], [4])], 4) == 3
     assert operators_taken([*chain, node([0], [4])], 4) == 4
+
+
+def test_the_cpu_gets_minutes_for_a_large_model_and_a_minute_for_a_small_one() -> None:
+    assert delegate_check.cpu_limit_s(1_000_000) == 65
+    assert delegate_check.cpu_limit_s(100_000_000) == 560
+    assert delegate_check.cpu_limit_s(10**10) == 900
