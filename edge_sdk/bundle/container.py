@@ -99,7 +99,13 @@ def read_header(view: memoryview, name: str) -> Header:
     BundleError
         The file is no bundle, is cut off, or its header contradicts itself.
     """
-    if len(view) < HEADER_BEGIN or bytes(view[:8]) != MAGIC:
+    if len(view) < HEADER_BEGIN and MAGIC.startswith(bytes(view[: len(MAGIC)])):
+        raise BundleError(
+            f"{name} is too short for a LiteRT-LM bundle.",
+            why=f"It has {len(view)} bytes; its header alone has more than {HEADER_BEGIN}.",
+            fix="It was cut off: copy or download it again.",
+        )
+    if bytes(view[: len(MAGIC)]) != MAGIC:
         raise BundleError(
             f"{name} is no LiteRT-LM bundle.",
             why=f"It has {len(view)} bytes and begins with {bytes(view[:8])!r} instead of {MAGIC!r}.",

@@ -157,3 +157,15 @@ def test_no_file_an_empty_file_and_a_folder_are_refused_by_name(tmp_path: Path) 
             open_bundle(tmp_path / name)
         assert why in str(error.value.why)
         assert str(tmp_path) in error.value.what
+
+
+@pytest.mark.parametrize("size", [3, 8, 20, 31])
+def test_a_bundle_that_is_cut_off_in_its_first_bytes_is_said_to_be_too_short(
+    bundles: list[Path], tmp_path: Path, size: int
+) -> None:
+    file = tmp_path / "cut.litertlm"
+    file.write_bytes(bundles[0].read_bytes()[:size])
+    with pytest.raises(BundleError, match=r"cut\.litertlm is too short for a LiteRT-LM bundle") as error:
+        open_bundle(file)
+    assert f"It has {size} bytes" in (error.value.why or "")
+    assert "begins with" not in str(error.value)
