@@ -58,9 +58,11 @@ def _supply(files: Files, name: str, kind: str, told: frozenset[str]) -> PowerSu
     folder = f"{_FOLDER}/{name}"
 
     def number(value: str, *, least: int) -> int | None:
+        """Read a number; None where this supply has no such file."""
         return files.number(f"{folder}/{value}", least=least) if value in told else None
 
     def word(value: str) -> str | None:
+        """Read a word; None where the driver says that it does not know."""
         text = files.text(f"{folder}/{value}") if value in told else None
         return None if text == "Unknown" else text
 

@@ -26,9 +26,10 @@ def pack(region: Region, threads: int, file: Path) -> None:
     Raises
     ------
     StorageError
-        The file could not be written.
+        The file could not be written: no room, no time, no memory; or the engine refuses the model, which it does
+        again, as a `ModelError`, where the model is then loaded without the file.
     ModelError
-        The engine crashes on the model, or refuses it.
+        The engine crashes on the model.
     """
     ended = _run(region, threads, str(file))
     if ended.returncode == 0:

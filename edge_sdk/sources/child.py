@@ -192,6 +192,7 @@ class _Starter:
         self._alive = False
 
     def call(self, job: Callable[[], _Process]) -> _Process:
+        """Have the thread start a program; what goes wrong there is raised here."""
         with self._lock:
             if not self._alive:
                 threading.Thread(target=self._run, name="edge-camera starter", daemon=True).start()

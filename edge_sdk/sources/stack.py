@@ -46,6 +46,7 @@ class Request:
 
     @property
     def size(self) -> str:
+        """Write it as ffmpeg does: ``1280x720``."""
         return f"{self.width_px}x{self.height_px}"
 
     def caps(self, kind: str, format: str = "") -> str:
