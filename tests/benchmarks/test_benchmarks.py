@@ -101,3 +101,26 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "streaming.py",
         "telemetry.py",
     }
+
+
+@pytest.mark.parametrize(
+    ("side", "outcome", "kills", "bad"),
+    [
+        ("ours", "answered", 0, False),
+        ("first", "refused", 0, False),
+        ("ours", "answered", 1, True),
+        ("streamed", "cut", 0, True),
+        ("ours", "failed", 0, True),
+        ("first", "timed out", 0, True),
+        ("litert_lm", "killed", 1, False),
+    ],
+)
+def test_real_memory_limits_end_badly_for_all_but_an_answer_or_a_refusal(
+    tmp_path: Path, side: str, outcome: str, kills: int, bad: bool
+) -> None:
+    row = {"place": "lab", "bundle": "x", "side": side, "limit_mb": 64, "outcome": outcome, "oom_kills": kills}
+    (tmp_path / "found.json").write_text(json.dumps({"limits_mb": [64], "tokens": 1, "rows": [row], "skipped": []}))
+    command = [sys.executable, str(FOLDER / "memory.py"), "--from", str(tmp_path / "found.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == int(bad)
+    assert (f"x {side} at 64 MB (lab): {outcome}" in done.stderr) == bad
