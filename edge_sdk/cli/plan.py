@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from typing import Any
 
 import click
 
@@ -23,7 +24,11 @@ __all__ = ["plan"]
 
 @click.command(no_args_is_help=True)
 @click.argument("bundle", metavar="BUNDLE|FILE")
-@click.option("--budget", metavar="AMOUNT", help="How much memory may be taken, such as 512MB; else what there is.")
+@click.option(
+    "--budget",
+    metavar="AMOUNT",
+    help="How much memory may be taken, such as 512MB; else what EDGE_BUDGET says, or what there is.",
+)
 @click.option("--board", metavar="ID", help="A board to plan for that is not this machine, such as rpi-zero-2w.")
 @click.option("--ram", metavar="AMOUNT", help="Which RAM option of that board, such as 2GiB; else its smallest.")
 @click.option("--task", type=click.Choice(TASKS), default="all", show_default=True, help="What must work.")
@@ -38,16 +43,12 @@ __all__ = ["plan"]
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def plan(
     bundle: str,
-    budget: str | None,
     board: str | None,
     ram: str | None,
-    task: str,
-    stream: bool,
     read_rate: str | None,
     measured: bool,
-    engine: str,
-    threads: int | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Tell how a BUNDLE will run within a budget, or why it will not, from its headers alone.
 
@@ -63,31 +64,27 @@ def plan(
       edge plan gemma-3n --board rpi-4b --ram 4GiB --json
       edge plan gemma-3n --budget 1.5GB --stream --read-rate measure
     """
-    if ram is not None and board is None:
-        raise click.UsageError("--ram says nothing without --board; --budget says how much may be taken here.")
-    make = partial(
-        plan_for,
-        bundle,
-        budget=budget,
-        board=board,
-        ram_bytes=None if ram is None else parse_bytes(ram),
-        engine=engine,
-        threads=threads,
-        stream=stream,
-        task=task,
-        read_rate_bytes_per_s=_rate(read_rate, bundle),
-    )
+    _check(board, ram, measured=measured)
+    ram_bytes = None if ram is None else parse_bytes(ram)
+    rate = _rate(read_rate, bundle)
+    make = partial(plan_for, bundle, board=board, ram_bytes=ram_bytes, read_rate_bytes_per_s=rate, **settings)
     found = make()
     if measured:
-        _measure(found, board)
+        _measure(found)
         found = make()
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else str(found))
 
 
-def _measure(plan: Plan, board: str | None) -> None:
-    """Measure what a plan chose, as it would run it."""
-    if board is not None:
+def _check(board: str | None, ram: str | None, *, measured: bool) -> None:
+    """Refuse options that say nothing together."""
+    if ram is not None and board is None:
+        raise click.UsageError("--ram says nothing without --board; --budget says how much may be taken here.")
+    if measured and board is not None:
         raise click.UsageError("--measure looks at this machine; --board plans for another.")
+
+
+def _measure(plan: Plan) -> None:
+    """Measure what a plan chose, as it would run it."""
     with open_bundle(plan.path) as bundle:
         measure(
             bundle,
