@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.errors import OverBudget
 from edge_sdk.memory.footprint import predict
-from edge_sdk.memory.ladder import STREAM_BYTES
+from edge_sdk.memory.ladder import STREAM_BYTES, WORDS
 from edge_sdk.memory.loader import Part
 from edge_sdk.memory.outline import HEAD, LANGUAGE, SIGHT
 from edge_sdk.memory.plan import Plan
@@ -94,10 +94,14 @@ def pack_planned(plan: Plan, bundle: Bundle, weight_cache: WeightCache | None) -
     OverBudget
         They could not be written: opened like this, the sections would pack them into memory that is not there.
     """
-    for name in plan.to_pack:
+    held = [item.name for item in plan.sections if item.mode != "refused" and item.name != WORDS]
+    # What is there already comes first: it is marked as used, and does not give way to what is packed after it.
+    for name in sorted(held, key=lambda name: name in plan.to_pack):
         section = bundle.section(name)
         place = (bundle.path, section.offset, section.size, plan.threads)
-        if weight_cache is None or not pack_weights(*place, weight_cache):
+        if weight_cache is not None and pack_weights(*place, weight_cache):
+            continue
+        if _relies_on_cache(bundle, name, plan):
             problem = weight_cache.problem if weight_cache is not None else None
             raise OverBudget(
                 f"{plan.bundle} cannot be run as it was planned: the packed weights of {name} could not be kept.",
@@ -105,3 +109,11 @@ def pack_planned(plan: Plan, bundle: Bundle, weight_cache: WeightCache | None) -
                 fix="Free space or memory, or choose another folder (EDGE_CACHE); or make another plan, which does "
                 "without the cache if the budget allows it.",
             )
+
+
+def _relies_on_cache(bundle: Bundle, name: str, plan: Plan) -> bool:
+    """Say whether a section takes more private memory without a cache file, by its headers."""
+    cached, plain = (
+        predict(bundle, name, engine=plan.engine, threads=plan.threads, weight_cached=kept) for kept in (True, False)
+    )
+    return cached != plain

@@ -345,3 +345,22 @@ def test_a_family_without_a_plain_variant_is_loaded_by_its_name(
     add_bundle(material / "bundles/tiny-text.litertlm", name="film@int4")
     with edge.load("film", threads=1) as model:
         assert model.bundle.path.stem == "film@int4"
+
+
+def test_packed_weights_that_are_gone_since_a_plan_was_made_are_packed_again_before_anything_is_opened(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = WeightCache(tmp_path / "weights")
+    settings: dict[str, Any] = {"threads": 1, "engine": "litert", "weight_cache": cache}
+    edge.load(edge.plan(material / MOBILE, budget=PLENTY, **settings), weight_cache=cache).close()
+    plan = edge.plan(material / MOBILE, budget=PLENTY, **settings)
+    assert plan.to_pack == ()
+    for file in cache.folder.glob("*.weights"):
+        file.unlink()
+    edge.load(plan, weight_cache=cache).close()
+    assert list(cache.folder.glob("*.weights"))
+    for file in cache.folder.glob("*.weights"):
+        file.unlink()
+    monkeypatch.setattr(engine, "pack", unwritable)
+    with pytest.raises(OverBudget, match="could not be kept"):
+        edge.load(plan, weight_cache=cache)
