@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from boards import require
 from edge_sdk import __version__
 from edge_sdk.errors import EdgeError, StorageError
 
@@ -30,6 +31,10 @@ COMMANDS = {
 }
 
 
+# Those that find out about a machine, and so must run on it whatever its processor lacks.
+_ANYWHERE = {"board", "doctor", "watch"}
+
+
 class Table(click.Group):
     """A group that imports a command's module only when that command is wanted."""
 
@@ -41,6 +46,8 @@ class Table(click.Group):
         """Import the command's module and give the command."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name not in _ANYWHERE:
+            require("numpy")  # would end the process with SIGILL
         module, attribute = COMMANDS[cmd_name]
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
