@@ -12,8 +12,7 @@ import pytest
 
 import edge_sdk as edge
 from boards.telemetry import Memory
-from edge_sdk.bundle import add_bundle
-from edge_sdk.errors import EdgeError, OverBudget, StorageError, UnitError
+from edge_sdk.errors import EdgeError, OverBudget, StorageError
 from edge_sdk.memory import DECODER, LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts, part
 from edge_sdk.pipeline import VisionLanguageModel, loading
 from edge_sdk.runtime import WeightCache, engine
@@ -314,37 +313,6 @@ def test_a_plan_that_counts_on_packed_weights_is_not_run_without_them(
         edge.load(plan, weight_cache=cache)
     assert caught.value.why == "What wrote it was killed."
     assert "closed" in repr(opened)
-
-
-@pytest.mark.parametrize("budget", [0, "", -1, "0"])
-def test_no_memory_at_all_is_not_the_same_as_no_budget(budget: str | int) -> None:
-    with pytest.raises(UnitError):
-        edge.load("smear", budget=budget)
-
-
-def test_an_empty_budget_in_the_environment_is_none_and_a_bad_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_scarce", lambda _: False)
-    monkeypatch.setenv("EDGE_BUDGET", "")
-    with edge.load("smear") as model:
-        assert model.plan is None
-    monkeypatch.setenv("EDGE_BUDGET", "plenty")
-    with pytest.raises(UnitError, match="EDGE_BUDGET"):
-        edge.load("smear")
-
-
-@pytest.mark.parametrize("settings", [{"task": "nonsense"}, {"engine": "x"}, {"threads": 0}, {"threads": -3}])
-def test_settings_that_make_no_sense_are_refused_before_anything_is_opened(settings: dict[str, Any]) -> None:
-    with pytest.raises(EdgeError, match=str(next(iter(settings.values())))):
-        edge.load("smear", **settings)
-
-
-def test_a_family_without_a_plain_variant_is_loaded_by_its_name(
-    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EDGE_BUNDLES", str(tmp_path))
-    add_bundle(material / "bundles/tiny-text.litertlm", name="film@int4")
-    with edge.load("film", threads=1) as model:
-        assert model.bundle.path.stem == "film@int4"
 
 
 def test_packed_weights_that_are_gone_since_a_plan_was_made_are_packed_again_before_anything_is_opened(
