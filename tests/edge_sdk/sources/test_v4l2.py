@@ -60,9 +60,11 @@ class TestARealKernelsCamera:
             assert turn["busy_share"] > 0.3  # 0.99 on a machine with nothing else to do
             # Every frame was either looked at or replaced by a newer one; a few may have come since the last.
             assert 1 <= turn["looked_at"] + turn["dropped"] - turn["last"] <= 10
-        assert max(turn["dropped"] for turn in turns) > 0  # In turns with the model none would be.
+        rate_hz, idle_hz = max(turn["rate_hz"] for turn in turns), max(report["busy"]["idle_hz"])
+        # In turns with the model none would be dropped; where the machine has too much else to do, none need be.
+        assert max(turn["dropped"] for turn in turns) > 0 or rate_hz < 0.8 * idle_hz
         # 0.99 on a machine with nothing else to do; a third of it leaves room for one that has.
-        assert max(turn["rate_hz"] for turn in turns) > 0.33 * max(report["busy"]["idle_hz"])
+        assert rate_hz > 0.33 * idle_hz
 
     def test_frames_that_are_lost_on_the_way_do_not_stop_it(self, report: dict[str, Any]) -> None:
         lost = report["lost"]
