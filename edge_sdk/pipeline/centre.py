@@ -127,7 +127,7 @@ class CentreFinder:
         self._place = np.stack([(column - 0.5) / columns, (line - 0.5) / rows], axis=1).astype(np.float32)
         self._index = (line - 1) * columns + column - 1
         step = np.arange(-1, 2)
-        self._steps = ((step[:, None] * (columns + 2) + step) * kinds).ravel()
+        self._steps = ((step[:, None] * (columns + 2) + step) * kinds).reshape(-1, 1)
         self._moments = (_MOMENTS / [columns, rows, 1]).astype(np.float32)
 
     def find(self, scores: Map, sizes: Map) -> Centres:
@@ -154,9 +154,9 @@ class CentreFinder:
         """
         self._inner[...] = scores
         (flat,) = (self._values >= self._least).nonzero()  # few places pass
-        near = self._values[flat[:, None] + self._steps]
-        (top,) = (near[:, 4] >= near.max(axis=1)).nonzero()
-        around = _real(near[top], self._scores)
+        near = self._values.take(self._steps + flat)  # one row for each neighbour: the greatest is found at once
+        (top,) = (near[4] >= np.maximum.reduce(near)).nonzero()
+        around = _real(near[:, top].T, self._scores)
         order = (-around[:, 4]).argsort(kind="stable")[:_MOST_PEAKS]
         return flat[top[order]], around[order]
 
