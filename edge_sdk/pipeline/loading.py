@@ -12,7 +12,7 @@ from edge_sdk.bundle import open_bundle
 from edge_sdk.errors import EdgeError, OverBudget
 from edge_sdk.memory import Guard, Loader, Plan, best_variant, bundle_parts, check_settings, pack_planned, plan_for
 from edge_sdk.pipeline.model import VisionLanguageModel
-from edge_sdk.runtime import WeightCache
+from edge_sdk.runtime import DELEGATES, WeightCache
 
 __all__ = ["load"]
 
@@ -95,8 +95,9 @@ def load(
         _check_plannable(delegate, named)
         make = partial(plan_for, bundle, task=task, stream=stream, engine=engine, threads=threads, weight_cache=cache)
         return _replanned(partial(make, budget=budget), cache)
-    if delegate == "auto" and engine == "litert":
-        delegate = "cpu"  # that engine takes none
+    if delegate == "auto" and (engine == "litert" or not any(each.find() for each in DELEGATES.values())):
+        # That engine takes none, or none is installed: to find out which board this is would take 25 ms and 3 MB.
+        delegate = "cpu"
     opened = open_bundle(path)
     parts = bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache, delegate=delegate)
     return VisionLanguageModel(opened, Loader(parts))
