@@ -8,7 +8,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,16 +15,12 @@ from types import TracebackType
 
 from edge_sdk.doctor.check import Check
 from edge_sdk.doctor.finding import Finding
+from edge_sdk.worker import worker_command
 
 __all__ = ["examine"]
 
 _START_S = 60.0  # To start Python from the slowest card.
 _REAP_S = 2.0  # A killed process ends at once, unless it waits in the kernel for a device.
-# Isolated, with this process's own path: a json.py in the folder that someone stands in is none of ours.
-_CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from edge_sdk.doctor.worker import main; main()"
-)  # fmt: skip
 _AGAIN = "edge doctor --only {id} does it again; if it ends the same way, restart the board."
 
 
@@ -72,7 +67,7 @@ class _Worker:
         self._clock = clock
         job = {"root": str(root), "checks": [(check.id, check.home) for check in checks]}
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _CODE, json.dumps(sys.path), json.dumps(job)],
+            worker_command("edge_sdk.doctor.worker", json.dumps(job)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2).
 def main() -> None:
     """Do what the job on the command line names; lines of JSON go to where standard output was."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    job = json.loads(sys.argv[2])
+    job = json.loads(sys.argv[3])
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as output:
         # Whatever a library prints is none of the findings.
         os.dup2(2, 1)

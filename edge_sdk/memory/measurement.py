@@ -25,7 +25,7 @@ from edge_sdk.errors import BundleError, ModelError
 from edge_sdk.memory.footprint import BASE, Footprint, running_bytes, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache
-from edge_sdk.runtime.worker import worker_command
+from edge_sdk.worker import worker_command
 
 __all__ = ["Measured", "Measurement", "measure", "remembered"]
 

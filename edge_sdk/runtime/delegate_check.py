@@ -20,7 +20,7 @@ from edge_sdk.runtime.delegate import Delegate
 from edge_sdk.runtime.delegate_finding import DelegateFinding, keep, recall
 from edge_sdk.runtime.interpreter import InterpreterModel, installed_interpreter
 from edge_sdk.runtime.region import Region
-from edge_sdk.runtime.worker import worker_command
+from edge_sdk.worker import worker_command
 
 __all__ = ["cpu_limit_s", "open_delegated", "trial_limit_s"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_sdk.errors import ModelError, StorageError
 from edge_sdk.runtime.region import Region
-from edge_sdk.runtime.worker import worker_command
+from edge_sdk.worker import worker_command
 
 __all__ = ["IN_MEMORY", "pack"]
 
