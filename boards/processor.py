@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from boards.profile import Cluster
+from boards.profile import Cluster, common_features
 
 __all__ = ["Processor", "parse_cpuinfo", "this_processor"]
 
@@ -52,9 +52,7 @@ class Processor:
     @property
     def features(self) -> frozenset[str]:
         """Name the features that every core has: a thread may run on any of them."""
-        if not self.clusters:
-            return frozenset()
-        return frozenset.intersection(*(cluster.features for cluster in self.clusters))
+        return common_features(self.clusters)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from boards.accelerator import Accelerator
@@ -18,6 +18,7 @@ __all__ = [
     "PowerMode",
     "Profile",
     "ThrottleSource",
+    "common_features",
 ]
 
 MIB = 1 << 20
@@ -76,6 +77,11 @@ class CameraStack:
 
     backend: str
     reads: str
+
+
+def common_features(clusters: Sequence[Cluster]) -> frozenset[str]:
+    """Name the features that every core has: a thread may run on any of them."""
+    return frozenset.intersection(*(cluster.features for cluster in clusters)) if clusters else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +151,7 @@ class Profile:
     @property
     def features(self) -> frozenset[str]:
         """Name the CPU features that every core has."""
-        if not self.clusters:
-            return frozenset()
-        return frozenset.intersection(*(cluster.features for cluster in self.clusters))
+        return common_features(self.clusters)
 
     @property
     def dot_product(self) -> bool:
