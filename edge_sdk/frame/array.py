@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.errors import FrameError
+from edge_sdk.frame.opencv import cv2
 
 __all__ = ["to_bgr"]
 

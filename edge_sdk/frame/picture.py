@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import stat
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.errors import FrameError, StorageError
 from edge_sdk.frame.array import to_bgr
 from edge_sdk.frame.header import Header, read_header
+from edge_sdk.frame.opencv import cv2
 
 __all__ = ["SUFFIXES", "decode", "read", "write"]
 
 log = logging.getLogger(__name__)
-
-# OpenCV would print what went wrong; here an error says it. Set once: it is one setting for all threads.
-# Who sets OPENCV_LOG_LEVEL keeps what was asked for.
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    _set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4, OpenCV 5.
-    _set_level(0)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -32,7 +25,6 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _WHOLE_PIXELS = 25_000_000
 _SIDE_MOST_PX = 2**20  # OpenCV's own limits are these two.
 _PIXELS_MOST = 2**30
-_REDUCED = {1: 0, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], int]:
@@ -114,9 +106,12 @@ def _decode(data: bytes, header: Header, name: str) -> tuple[NDArray[np.uint8], 
     if header.kind == "JPEG" and data.find(b"\xff\xd9", header.data_offset) < 0:
         # Some versions of OpenCV would fill the missing rows with grey and say nothing.
         raise _damaged(header, name, len(data))
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | _REDUCED[reduction]
     if header.alpha:
         flags = cv2.IMREAD_UNCHANGED
+    else:
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        if reduction > 1:
+            flags |= getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduction}")
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 from edge_sdk.pipeline.count import Cell, Count
 
 __all__ = ["draw"]
@@ -19,7 +19,6 @@ _COLOURS = ((178, 114, 0), (115, 158, 0), (0, 94, 213), (0, 159, 230), (66, 228,
 _WHITE = (255, 255, 255)
 _INK = (40, 40, 40)
 _PALE_INK = (130, 130, 130)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALL_PX = 640  # A picture whose longer side is below this is drawn larger: its marks would hide it.
 _SUBPIXEL_BITS = 4
 
@@ -97,11 +96,13 @@ def _fit(texts: list[str], text_px: int, width_px: int) -> tuple[list[int], int]
 def _write(
     strip: NDArray[np.uint8], text: str, x_px: int, base_px: int, text_px: int, colour: tuple[int, int, int]
 ) -> None:
-    cv2.putText(strip, text, (x_px, base_px), _FONT, _scale(text_px), colour, _weight(text_px), cv2.LINE_AA)
+    cv2.putText(
+        strip, text, (x_px, base_px), cv2.FONT_HERSHEY_SIMPLEX, _scale(text_px), colour, _weight(text_px), cv2.LINE_AA
+    )
 
 
 def _width(text: str, text_px: int) -> int:
-    return int(cv2.getTextSize(text, _FONT, _scale(text_px), _weight(text_px))[0][0])
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _scale(text_px), _weight(text_px))[0][0])
 
 
 def _scale(text_px: int) -> float:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.errors import ShapeError
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 
 __all__ = ["Geometry", "Preprocess"]
 
 RESIZES = ("stretch", "letterbox", "crop")
 CHANNELS = ("rgb", "bgr", "grey")
-_DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.int8): cv2.CV_8S, np.dtype(np.uint8): cv2.CV_8U}
+_DEPTHS = {np.dtype(np.float32): "CV_32F", np.dtype(np.int8): "CV_8S", np.dtype(np.uint8): "CV_8U"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Preprocess:
         elif self._line is not None:
             slope, start = self._line
             rows, into = self._ordered.reshape(self.height_px, -1), target.reshape(self.height_px, -1)
-            cv2.addWeighted(rows, slope, rows, 0, start, dst=into, dtype=_DEPTHS[self.dtype])
+            cv2.addWeighted(rows, slope, rows, 0, start, dst=into, dtype=getattr(cv2, _DEPTHS[self.dtype]))
         elif self._table is not None:
             cv2.LUT(self._ordered, self._table, dst=target)
         return geometry

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.errors import CameraError
+from edge_sdk.frame.opencv import cv2
 
 __all__ = ["Layout", "round_up"]
 

@@ -13,12 +13,12 @@ import math
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.errors import CameraError
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 from edge_sdk.frame.picture import read
 from edge_sdk.sources.source import Options
 

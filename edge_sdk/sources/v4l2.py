@@ -13,10 +13,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from edge_sdk.errors import CameraError
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 from edge_sdk.sources.source import Options
 
 __all__ = ["Device", "V4l2Source", "find_devices"]

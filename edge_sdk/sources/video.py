@@ -6,10 +6,9 @@ import logging
 import time
 from pathlib import Path
 
-import cv2
-
 from edge_sdk.errors import CameraError
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 from edge_sdk.sources.source import Options
 
 __all__ = ["SUFFIXES", "VideoSource"]
