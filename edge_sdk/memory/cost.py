@@ -11,6 +11,7 @@ from edge_sdk.errors import MissingDependency
 from edge_sdk.memory.family import Member
 from edge_sdk.memory.footprint import (
     BASE,
+    SIGHT,
     Footprint,
     cache_bytes,
     packing_footprint,
@@ -92,6 +93,8 @@ class BundleCosts:
         """Tell what the process takes before any section is open."""
         measured = self._measurement(rung)
         base = measured.base if measured else BASE[rung.engine]
+        if rung.sight:
+            base += SIGHT
         used = _USED_SEEING_BYTES if rung.sight else _USED_BYTES
         return Process(base.private_bytes, base.file_bytes, used)
 
