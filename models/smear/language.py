@@ -87,15 +87,19 @@ class Perception(nn.Module):
         self.register_buffer("cover_fit", torch.tensor([1.0, 0.0]))
 
     def forward(self, features: Tensor) -> Scene:
-        n = features.shape[0]
-        grid = features.reshape(n, GRID, GRID, FEATURES).permute(0, 3, 1, 2)
+        kept, cover, film = self.look(features)
+        third = CENTRES // 3
+        thirds = F.avg_pool2d(kept, third, third) * float(third * third)
+        covered = cover.mean((1, 2, 3)) * self.cover_fit[0] + self.cover_fit[1]
+        return Scene(thirds.reshape(-1, _CLASSES, 9), covered.clamp(0, 1), film)
+
+    def look(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give cells ``(n, 3, 72, 72)``, 1 at the centre of each, the cover map ``(n, 1, 36, 36)`` and film ``(n,)``."""
+        grid = features.reshape(features.shape[0], GRID, GRID, FEATURES).permute(0, 3, 1, 2)
         maps = torch.sigmoid(self.head(grid))
         scores, side_cells = maps[:, :_CLASSES], maps[:, _CLASSES:].mean(1, keepdim=True) * CENTRES
         kept = self._peaks(scores, side_cells)
-        third = CENTRES // 3
-        thirds = F.avg_pool2d(kept, third, third) * float(third * third)
-        covered = torch.sigmoid(self.cover(grid)).mean((1, 2, 3)) * self.cover_fit[0] + self.cover_fit[1]
-        return Scene(thirds.reshape(n, _CLASSES, 9), covered.clamp(0, 1), torch.sigmoid(self.film(pool(grid))))
+        return kept, torch.sigmoid(self.cover(grid)), torch.sigmoid(self.film(pool(grid)))
 
     def _peaks(self, scores: Tensor, side_cells: Tensor) -> Tensor:
         """Mark with 1 every point that is a cell.
@@ -233,9 +237,9 @@ class Layer(nn.Module):
         y = self.between(x)
         return x + cast(Tensor, self.down(F.silu(self.gate(y)) * self.up(y)))
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
         q, k, v = self.split(x, turn)
-        return self.join(x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+        return self.join(x, F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None))
 
 
 def rotary(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:

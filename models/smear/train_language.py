@@ -29,7 +29,7 @@ STEPS = 7000
 BATCH = 64
 RATE = 3e-3
 _CORPUS_LINES = 40_000
-_KINDS = {
+KINDS = {
     "count": 28,
     "present": 10,
     "compare": 13,
@@ -125,7 +125,7 @@ def talk(
             views.append(imagine(chance))
             head += FRAME
         facts = views[-1].facts if views else None
-        kind = rng.choices(list(_KINDS), list(_KINDS.values()))[0]
+        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
         asked = q.ask(kind, rng)
         prompt = pieces.encode(head) + [_VISUAL] * (VISUAL_TOKENS * shown) + pieces.encode(asked.text + ANSWER)
         reply = pieces.encode(q.answer(asked, facts) + STOP)
@@ -212,7 +212,7 @@ def make_tokenizer(path: Path) -> SentencePieceProcessor:
     rng, chance = random.Random(SEED), np.random.default_rng(SEED)
     lines = []
     for _ in range(_CORPUS_LINES // 2):
-        kind = rng.choices(list(_KINDS), list(_KINDS.values()))[0]
+        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
         asked = q.ask(kind, rng)
         lines += [asked.text.strip() or "?", q.answer(asked, imagine(chance).facts)]
     path.parent.mkdir(parents=True, exist_ok=True)
