@@ -1,0 +1,1 @@
+"""What a bundle does in a second on this machine, and what the machine could do at most."""
