@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_sdk.bundle.bundle import Bundle, open_bundle
-from edge_sdk.bundle.card import Card, CellClass, Cells, Crowding, FrameInput
+from edge_sdk.bundle.card import Card, CellClass, Cells, Crowding, FrameInput, VisualLadder, VisualRung
 from edge_sdk.bundle.container import Section
 from edge_sdk.bundle.folder import (
     StoredBundle,
@@ -45,6 +45,8 @@ __all__ = [
     "Tokenizer",
     "Turn",
     "Vision",
+    "VisualLadder",
+    "VisualRung",
     "add_bundle",
     "bundle_folder",
     "decode",

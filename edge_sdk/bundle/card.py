@@ -14,7 +14,17 @@ from typing import Any
 
 from edge_sdk.errors import BundleError
 
-__all__ = ["FORMAT", "Card", "CellClass", "Cells", "Crowding", "FrameInput", "read_card"]
+__all__ = [
+    "FORMAT",
+    "Card",
+    "CellClass",
+    "Cells",
+    "Crowding",
+    "FrameInput",
+    "VisualLadder",
+    "VisualRung",
+    "read_card",
+]
 
 FORMAT = 1
 _SIZE_MAX_BYTES = 64 << 10
@@ -22,6 +32,7 @@ _SIDE_MAX_PX = 8192
 _TEXT_MAX = 1000
 _RESIZES = ("stretch", "letterbox", "crop")
 _CHANNELS = ("RGB", "BGR", "GREY")
+_WAYS = ("all", "pool", "merge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,38 @@ class Crowding:
 
 
 @dataclass(frozen=True, slots=True)
+class VisualRung:
+    """A number of visual tokens that a frame may have.
+
+    Attributes
+    ----------
+    tokens : int
+        How many.
+    way : str
+        ``all`` as the bundle gives them, ``pool`` averaged over squares of places, ``merge`` the most alike made one.
+    accuracy_percent : float or None
+        Measured on the ladder's task; None where nobody did.
+    """
+
+    tokens: int
+    way: str
+    accuracy_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisualLadder:
+    """The numbers of visual tokens that a frame may have, the most first; they lie on a grid, row by row.
+
+    ``measured_on`` names the task that the rungs' accuracy was measured on.
+    """
+
+    rows: int
+    columns: int
+    rungs: tuple[VisualRung, ...]
+    measured_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What this project adds to a bundle.
 
@@ -86,6 +129,7 @@ class Card:
     crowding: Crowding | None = None
     frames_per_question: int = 1
     visual_tokens: int | None = None
+    visual_ladder: VisualLadder | None = None
     memory_bytes: int | None = None
     off_topic: str = ""
     no_film: str = ""
@@ -119,6 +163,7 @@ def read_card(data: bytes, name: str) -> Card:
         crowding=_crowding(root.inner("crowding")) if root.has("crowding") else None,
         frames_per_question=root.whole("frames_per_question", 1, 64, default=1),
         visual_tokens=root.whole("visual_tokens", 1, 65536) if root.has("visual_tokens") else None,
+        visual_ladder=_visual_ladder(root.inner("visual_ladder")) if root.has("visual_ladder") else None,
         memory_bytes=root.whole("memory_bytes", 1, 1 << 40) if root.has("memory_bytes") else None,
         off_topic=root.text("off_topic", default=""),
         no_film=root.text("no_film", default=""),
@@ -261,5 +306,36 @@ def _cell_class(entry: _Entry) -> CellClass:
 
 def _crowding(entry: _Entry) -> Crowding:
     found = Crowding(entry.real("sparse_below", 0.0, 1.0), entry.real("crowded_from", 0.0, 1.0))
+    entry.finish()
+    return found
+
+
+def _visual_ladder(entry: _Entry) -> VisualLadder:
+    found = VisualLadder(
+        rows=entry.whole("rows", 1, 256),
+        columns=entry.whole("columns", 1, 256),
+        rungs=tuple(_visual_rung(item) for item in entry.entries("rungs", 16)),
+        measured_on=entry.text("measured_on", default=""),
+    )
+    tokens, places = [rung.tokens for rung in found.rungs], found.rows * found.columns
+    if found.rungs[0] != VisualRung(places, "all", found.rungs[0].accuracy_percent):
+        raise entry.wrong("rungs", found.rungs[0], f"all {places} tokens first")
+    if tokens != sorted(set(tokens), reverse=True) or any(rung.way == "all" for rung in found.rungs[1:]):
+        raise entry.wrong("rungs", tokens, "fewer tokens from one to the next")
+    for rung in found.rungs:
+        side = math.isqrt(places // rung.tokens)
+        whole = rung.tokens * side * side == places and not (found.rows % side or found.columns % side)
+        if rung.way == "pool" and not whole:
+            raise entry.wrong("rungs", rung, f"squares that fill a grid of {found.rows} by {found.columns}")
+    entry.finish()
+    return found
+
+
+def _visual_rung(entry: _Entry) -> VisualRung:
+    found = VisualRung(
+        tokens=entry.whole("tokens", 1, 65536),
+        way=entry.text("way", among=_WAYS),
+        accuracy_percent=entry.real("accuracy_percent", 0.0, 100.0) if entry.has("accuracy_percent") else None,
+    )
     entry.finish()
     return found

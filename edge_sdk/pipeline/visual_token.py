@@ -120,7 +120,7 @@ def merge(tokens: npt.NDArray[np.float32], left: int) -> Owners:
 
 
 def _in_order(owners: Owners) -> Owners:
-    """Number owners by the first token of each."""
+    """Give owners numbers in the order of their first tokens."""
     _, first, back = np.unique(owners, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.intp)
     rank[np.argsort(first)] = np.arange(len(first))

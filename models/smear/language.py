@@ -94,7 +94,7 @@ class Perception(nn.Module):
         return Scene(thirds.reshape(-1, _CLASSES, 9), covered.clamp(0, 1), film)
 
     def look(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give cells ``(n, 3, 72, 72)``, 1 at the centre of each, the cover map ``(n, 1, 36, 36)`` and film ``(n,)``."""
+        """Give cells ``(n, 3, 72, 72)``, 1 at the centre of each, cover ``(n, 1, 36, 36)`` and film ``(n,)``."""
         grid = features.reshape(features.shape[0], GRID, GRID, FEATURES).permute(0, 3, 1, 2)
         maps = torch.sigmoid(self.head(grid))
         scores, side_cells = maps[:, :_CLASSES], maps[:, _CLASSES:].mean(1, keepdim=True) * CENTRES

@@ -64,7 +64,7 @@ def imagine_places(chance: np.random.Generator) -> View:
         for at in range(9):
             row, column = third * (at // 3), third * (at % 3)
             n = int(whole[kind, at])
-            spots = chance.integers(0, third, (n + 1, 2)) + (row, column)
+            spots = np.array([row, column]) + chance.integers(0, third, (n + 1, 2))
             parts = np.ones(n + 1, np.float32)
             parts[n] = view.thirds[kind, at] - n
             np.add.at(places[kind], spots[:, 0] * PLACES + spots[:, 1], parts)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_sdk.bundle import Card, CellClass, Cells, Crowding, FrameInput, open_bundle
-from edge_sdk.bundle.card import read_card
+from edge_sdk.bundle.card import VisualLadder, VisualRung, read_card
 from edge_sdk.errors import BundleError
 
 FULL: dict[str, Any] = {
@@ -31,7 +31,17 @@ FULL: dict[str, Any] = {
         "stride": 4,
     },
     "frames_per_question": 2,
-    "visual_tokens": 14,
+    "visual_tokens": 16,
+    "visual_ladder": {
+        "rows": 2,
+        "columns": 8,
+        "measured_on": "counts",
+        "rungs": [
+            {"tokens": 16, "way": "all", "accuracy_percent": 91.5},
+            {"tokens": 8, "way": "merge"},
+            {"tokens": 4, "way": "pool", "accuracy_percent": 90},
+        ],
+    },
     "memory_bytes": 31_000_000,
     "crowding": {"sparse_below": 0.65, "crowded_from": 0.75},
     "off_topic": "Only blood films.",
@@ -72,7 +82,10 @@ def test_a_full_card_comes_back() -> None:
         ),
         crowding=Crowding(0.65, 0.75),
         frames_per_question=2,
-        visual_tokens=14,
+        visual_tokens=16,
+        visual_ladder=VisualLadder(
+            2, 8, (VisualRung(16, "all", 91.5), VisualRung(8, "merge"), VisualRung(4, "pool", 90.0)), "counts"
+        ),
         memory_bytes=31_000_000,
         off_topic="Only blood films.",
         no_film="No film.",
@@ -88,7 +101,9 @@ def test_a_card_may_be_short() -> None:
     assert card == Card(name="a", task="answer", input=FrameInput(1, 1))
 
 
-@pytest.mark.parametrize("path", ["later", "input.later", "cells.later", "cells.classes.0.later", "crowding.later"])
+@pytest.mark.parametrize(
+    "path", ["later", "input.later", "cells.later", "cells.classes.0.later", "crowding.later", "visual_ladder.later"]
+)
 def test_an_entry_that_is_not_known_is_refused(path: str) -> None:
     with pytest.raises(BundleError, match="has the unknown entry 'later'") as error:
         read(changed(path, 1))
@@ -125,6 +140,16 @@ def test_an_entry_that_is_not_known_is_refused(path: str) -> None:
         ("frames_per_question", 65),
         ("visual_tokens", 0),
         ("memory_bytes", 1 << 41),
+        ("visual_ladder.rows", 3),
+        ("visual_ladder.rungs", []),
+        ("visual_ladder.rungs.0.way", "pool"),
+        ("visual_ladder.rungs.1.way", "all"),
+        ("visual_ladder.rungs.1.way", "drop"),
+        ("visual_ladder.rungs.1.tokens", 4),
+        ("visual_ladder.rungs.1.tokens", 17),
+        ("visual_ladder.rungs.2.tokens", 3),
+        ("visual_ladder.rungs.2.tokens", 1),
+        ("visual_ladder.rungs.2.accuracy_percent", 100.1),
         ("crowding.crowded_from", 2),
     ],
 )
