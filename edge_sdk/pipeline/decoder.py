@@ -1,40 +1,32 @@
-"""The decode loop: prompts in chunks, then token by token, over caches that are updated in place."""
+"""One conversation's place in a language model: prompts in chunks, then tokens, over caches updated in place."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
-from edge_sdk.errors import Cancelled, ClosedError, ModelError, PromptTooLong
+from edge_sdk.errors import Cancelled, ClosedError, PromptTooLong
 from edge_sdk.memory import DECODER, Acquire
-from edge_sdk.pipeline.kv_cache import (
-    MASKS,
-    POSITIONS,
-    CacheNames,
-    Stage,
-    move_rows,
-    new_caches,
-    read_stages,
-    tokens,
-)
-from edge_sdk.pipeline.token_embedder import TokenEmbedder
-from edge_sdk.runtime import Array, Model, Run, Signature
+from edge_sdk.pipeline.binding import Binding, BoundRun
+from edge_sdk.pipeline.chunk import Chunk, plan_chunks
+from edge_sdk.pipeline.feeder import Feeder, Item, embedder_sections
+from edge_sdk.pipeline.kv_cache import Caches, Stage, copy_rows, move_rows, new_caches, read_stages
+from edge_sdk.pipeline.prefix import Kin, common, items_of
+from edge_sdk.runtime import Run
 
 __all__ = ["Decoder"]
 
-_TOKENS = ("tokens", "token_ids")
-_EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"
-# What stands in a mask where a token must not look: far enough from the type's limit that sums do not overflow,
-# and the same as in LiteRT-LM. Source: litert_compiled_model_executor_utils.cc, LiteRT-LM 0.18.
-_HIDDEN = {"float32": -0.7 * float(np.finfo(np.float32).max), "float16": -45824.0}
+Part: TypeAlias = "Sequence[int] | npt.NDArray[np.float32]"
 
 
 class Decoder:
-    """One conversation's place in a language model: its caches, and how full they are.
+    """A place in a language model: its caches, how full they are, and what they were filled with.
 
     Parameters
     ----------
@@ -48,15 +40,23 @@ class Decoder:
         Called between runs of the engine, while no model is in use; what it raises ends the work.
     longest : int, optional
         Use no cache that is longer.
+    kin : Kin, optional
+        What it shares with other decoders of the same model.
 
     Attributes
     ----------
     name : str
         The model's, for messages.
     position : int
-        Tokens in the caches.
+        Tokens that count.
     capacity : int
         The most that the longest cache holds.
+    kin : Kin
+        What it shares with other decoders.
+    rows, caches, rewrites
+        What was computed; see `Computed`. After `start` there is more of it than counts.
+    recalled : int
+        Tokens of the last prompt that did not have to be computed.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Decoder:
         acquire: Acquire,
         checkpoint: Callable[[], None] | None = None,
         longest: int | None = None,
+        kin: Kin | None = None,
     ) -> None:
         self._acquire = acquire
         with acquire(DECODER) as model:
@@ -72,24 +73,30 @@ class Decoder:
             stages, self._names = read_stages(model, bundle.executor)
         # The shortest is always there: a plan for less is one for another model.
         self._stages = [stage for stage in stages if longest is None or stage.length <= longest] or [stages[0]]
-        self._sections = (DECODER, *_embedders(self.name, self._stages[-1].decode, bundle))
+        self._sections = (DECODER, *embedder_sections(self.name, self._stages[-1].decode, bundle))
         self._checkpoint = checkpoint
-        self._stage: Stage | None = None
-        self._caches: list[Array] = []
-        self._bound: _Bound | None = None
+        self._binding: Binding | None = None
         self._running: Run | None = None
         self._cancelled = False
         self._closed = False
-        self.position = 0
+        self._begins = True  # nothing of a prompt was run yet
+        self.position = self.recalled = 0
         most = bundle.metadata.max_num_tokens
         self.capacity = min(self._stages[-1].length, most) if most else self._stages[-1].length
+        self.rows: list[Item] = []
+        self.caches: Caches | None = None
+        self.rewrites = 0
+        self.kin = kin or Kin(bundle.section(DECODER).size)
+        self.kin.decoders.add(self)
 
     def __repr__(self) -> str:
-        length = self._stage.length if self._stage else 0
+        length = self.caches.stage.length if self.caches else 0
         return f"<Decoder of {self.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
 
-    def feed(self, *parts: Sequence[int] | npt.NDArray[np.float32]) -> None:
+    def feed(self, *parts: Part) -> None:
         """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.
+
+        What is known to be computed already is not computed again.
 
         Parameters
         ----------
@@ -103,19 +110,17 @@ class Decoder:
         Cancelled
             `cancel` was called meanwhile; `position` says what was kept.
         """
-        prompt: list[int | npt.NDArray[np.float32]] = [item for part in parts for item in part]
+        prompt = items_of(parts)
         self._prepare(len(prompt))
-        done = 0
-        while done < len(prompt):
-            self._pause()
-            with self._open(len(prompt) - done) as bound:
-                run, room = bound.choose(len(prompt) - done, self.position)
-                chunk = prompt[done : done + room]
-                bound.feeder.write(run, chunk)
-                bound.place(run, self.position, len(chunk))
-                self._call(run)
-            self.position += len(chunk)
-            done += len(chunk)
+        self._run(prompt, scored=False)
+
+    def prefill(self, *parts: Part) -> npt.NDArray[np.float32]:
+        """Run a prompt as `feed` does, and return the scores of what may follow it: as `step` does."""
+        prompt = items_of(parts)
+        self._prepare(len(prompt))
+        scores = self._run(prompt, scored=True)
+        assert scores is not None, "the last token of a prompt is always computed"
+        return scores
 
     def step(self, token: int) -> npt.NDArray[np.float32]:
         """Run one token, and return the scores of what may follow it.
@@ -127,18 +132,56 @@ class Decoder:
         """
         self._prepare(1)
         self._pause()
-        with self._open(1) as bound:
-            bound.feeder.write(bound.decode, [token])
-            bound.place_step(self.position)
-            self._call(bound.decode)
-            self.position += 1
-            return bound.logits
+        with self._open(self._shortest(self.position + 1)) as binding:
+            self._call(binding.step, [token])
+            return binding.scores
 
-    def reset(self) -> None:
-        """Forget all tokens; the caches' memory is given back where they had grown."""
-        self.position = 0
-        if self._stage is not self._stages[0]:
-            self._let_go()
+    @property
+    def verifies(self) -> int:
+        """The most tokens that `verify` takes now; 0 where it takes none."""
+        caches = self.caches
+        if caches is None or caches.axes is None:
+            return 0
+        room = min(caches.stage.length, self.capacity) - self.position
+        return max((size for size in caches.stage.verifies if size <= room), default=0)
+
+    def verify(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Run several tokens, no more than `verifies`, and return the scores of what may follow each of them.
+
+        Returns
+        -------
+        ndarray
+            ``(len(tokens), V)`` float32, a view of the engine's output that the next run overwrites.
+        """
+        self._prepare(len(tokens))
+        self._pause()
+        with self._open(self._shortest(self.position + 1)) as binding:
+            size = min(size for size in binding.stage.verifies if size >= len(tokens))
+            bound = binding.longer(size, scored=True)
+            self._call(bound, list(tokens))
+            assert bound.scores is not None, "what verifies gives scores"
+            return bound.scores[: len(tokens)]
+
+    def rewind(self, count: int) -> None:
+        """Take back the last tokens."""
+        self.position -= count
+
+    def start(self) -> None:
+        """Begin a new prompt; what it has in common with the one before it will not be computed again."""
+        self.position, self._begins = 0, True
+        if self.caches is not None and self.caches.axes is None:
+            self._cut(0)
+
+    def reset(self, keep: int = 0) -> None:
+        """Forget all tokens but the first `keep`, for a prompt that begins alike; give memory back where it grew."""
+        self.position, self._begins = 0, True
+        self._cut(keep if self.caches is not None and self.caches.axes is not None else 0)
+        stage = self._stages[0] if not self.rows else self._shortest(len(self.rows))
+        if self.caches is not None and self.caches.stage is not stage:
+            if self.rows:
+                self._move(stage, len(self.rows))
+            else:
+                self._let_go()
 
     def cancel(self) -> None:
         """Stop what `feed` or `step` is doing in another thread; it raises `Cancelled`."""
@@ -149,6 +192,7 @@ class Decoder:
     def close(self) -> None:
         """Give back the caches' memory; twice is harmless."""
         self._closed = True
+        self.kin.decoders.discard(self)
         self._let_go()
 
     def _prepare(self, count: int) -> None:
@@ -163,32 +207,100 @@ class Decoder:
                 fix="Ask something shorter, or start a new conversation.",
             )
 
+    def _run(self, prompt: list[Item], *, scored: bool) -> npt.NDArray[np.float32] | None:
+        """Run what is not computed yet of a prompt; give the scores after its last token."""
+        before = self.position
+        self._recall(prompt if not scored else prompt[:-1])
+        done = self.position - before
+        self.recalled = done
+        stage, chunks = self._plan(len(prompt) - done, self.position, scored=scored)
+        scores = None
+        for chunk in chunks:
+            self._pause()
+            items = prompt[done : done + chunk.size]
+            with self._open(stage) as binding:
+                bound = binding.step if chunk.size == 1 else binding.longer(chunk.size, scored=chunk.scored)
+                self._call(bound, items)
+                scores = None if bound.scores is None else bound.scores[len(items) - 1]
+            done += len(items)
+        return scores
+
+    def _plan(self, left: int, position: int, *, scored: bool = False) -> tuple[Stage, list[Chunk]]:
+        """Choose the runs for a prompt, and the length of the caches: the shortest, unless a longer one costs less.
+
+        What a longer one adds to each step counts until the shortest would have been full.
+        """
+        end, pace = position + left, self.kin.pace
+        stages = [stage for stage in self._stages if stage.length >= end]
+        if self.caches is not None and not self._begins:
+            stages = [stage for stage in stages if stage.length >= self.caches.stage.length]
+        found = []
+        for stage in stages:
+            cost, chunks = plan_chunks(left, position, stage.length, pace.chunks(stage), scored=scored)
+            cost += (stages[0].length - end) * (pace.step(stage) - pace.step(stages[0]))
+            found.append((cost, stage.length, stage, chunks))
+        _, _, stage, chunks = min(found, key=lambda item: item[:2])
+        return stage, chunks
+
+    def _recall(self, prompt: list[Item]) -> None:
+        """Move on over what is computed already of a prompt: in these caches, or in those of another decoder."""
+        before = self.position
+        self.position += common(self.rows[before:], prompt)
+        if not self._begins or before:
+            return
+        count, other = self.kin.longest(prompt, self)
+        if other is None or count <= self.position:
+            return
+        source, rewrites = other.caches, other.rewrites
+        stage, _ = self._plan(len(prompt) - count, count)
+        if source is None or source.axes is None or common(tuple(other.rows), prompt[:count]) < count:
+            return  # it went on meanwhile
+        if self.caches is None or self.caches.stage is not stage:
+            self._move(stage, self.position)
+        assert self.caches is not None
+        self._cut(self.position)
+        copy_rows(source, self.caches, self.position, count)
+        if other.rewrites == rewrites:
+            self.rows += prompt[self.position : count]
+            self.position = count
+
+    def _shortest(self, needed: int) -> Stage:
+        """Return the stage in use where that is long enough, or the shortest that is."""
+        if self.caches is not None and not self._begins and self.caches.stage.length >= needed:
+            return self.caches.stage
+        return next(stage for stage in self._stages if stage.length >= needed)
+
     @contextmanager
-    def _open(self, count: int) -> Iterator[_Bound]:
-        """Have models and caches with room for more tokens: the shortest that hold them, what is in use moved along."""
+    def _open(self, stage: Stage) -> Iterator[Binding]:
+        """Have models, and caches of a stage; what is in use is moved along."""
         with ExitStack() as stack:
             model, *embedders = [stack.enter_context(self._acquire(name, self._unbind)) for name in self._sections]
-            needed = self.position + count
-            if self._stage is None or self._stage.length < needed:
-                self._move(next(stage for stage in self._stages if stage.length >= needed))
-            stage = self._stage
-            assert stage is not None
-            if self._bound is None:
-                feeder = _Feeder(self.name, *embedders)
-                self._bound = _Bound(model, stage, self._names, self._caches, feeder)
-            yield self._bound
+            if self.caches is None or self.caches.stage is not stage:
+                self._move(stage, self.position)
+            assert self.caches is not None
+            if self._binding is None:
+                self._binding = Binding(model, self._names, self.caches, Feeder(self.name, *embedders))
+            yield self._binding
 
-    def _move(self, stage: Stage) -> None:
+    def _move(self, stage: Stage, used: int) -> None:
         caches = new_caches(self.name, stage, self._names)
-        if self._caches:
-            move_rows(self._caches, caches, self.position)
-        self._stage, self._caches, self._bound = stage, caches, None
+        if self.caches is not None:
+            move_rows(self.caches.arrays, caches.arrays, used)
+        self._cut(used)
+        self.caches, self._binding = caches, None
+
+    def _cut(self, count: int) -> None:
+        """Note that places from `count` on are about to be written over."""
+        if len(self.rows) > count:
+            self.rewrites += 1
+            del self.rows[count:]
 
     def _unbind(self) -> None:
-        self._bound = None
+        self._binding = None
 
     def _let_go(self) -> None:
-        self._stage, self._caches, self._bound = None, [], None
+        self._cut(0)
+        self.caches, self._binding = None, None
 
     def _pause(self) -> None:
         if self._checkpoint is not None:
@@ -196,133 +308,21 @@ class Decoder:
         if self._cancelled:
             raise Cancelled(f"Decoding with {self.name} was cancelled.")
 
-    def _call(self, run: Run) -> None:
-        self._running = run
+    def _call(self, bound: BoundRun, items: list[Item]) -> None:
+        """Run items that fit, and count them."""
+        bound.write(items, self.position)
+        self._cut(self.position)
+        self._running = bound.run
+        begin = time.perf_counter()
         try:
-            run()
+            bound.run(self._wanted)
         finally:
             self._running = None
+        assert self.caches is not None
+        self.kin.pace.note(self.caches.stage, bound.size, time.perf_counter() - begin, scored=bound.scores is not None)
+        self.rows += items
+        self.position += len(items)
+        self._begins = False
 
-
-class _Bound:
-    """The runs of an open model that share the caches of one length."""
-
-    def __init__(
-        self, model: Model, stage: Stage, names: tuple[CacheNames, ...], caches: list[Array], feeder: _Feeder
-    ) -> None:
-        self.stage, self.caches, self.feeder = stage, caches, feeder
-        self._model, self._names = model, names
-        self._prefills: dict[int, Run] = {}
-        self.decode = self._bind(stage.decode, decoding=True)
-        self.logits: npt.NDArray[np.float32] = self.decode.outputs["logits"].reshape(-1)
-        self._shown = 0  # how many tokens the mask of the decode run lets it see
-
-    def choose(self, left: int, position: int) -> tuple[Run, int]:
-        """Return the run for the next tokens, and how many it takes.
-
-        The engine writes all rows of a chunk at its position, filled or not, and shifts the chunk back where it
-        would pass the end, over rows that are in use: so a chunk must fit as a whole.
-        """
-        fitting = [size for size in self.stage.prefills if position + size <= self.stage.length]
-        for index, size in enumerate(fitting):
-            # A larger run with room to spare beats several smaller ones, once it is half full.
-            if left >= size or 2 * left >= size or (index == len(fitting) - 1 and left > 1):
-                return self._prefill(size), size
-        return self.decode, 1
-
-    def place(self, run: Run, position: int, count: int) -> None:
-        """Tell a run where its tokens stand, and what each of them may see: itself and all before it."""
-        if run is self.decode:
-            self.place_step(position)
-            return
-        size = tokens(run.signature)
-        _one_of(run, POSITIONS).reshape(-1)[:] = np.arange(position, position + size)
-        mask = _one_of(run, MASKS)
-        mask[...] = _hidden(mask)
-        rows = mask.reshape(size, -1)
-        for row in range(count):
-            rows[row, : position + row + 1] = _seen(mask)
-
-    def place_step(self, position: int) -> None:
-        """Tell the decode run where its token stands: from step to step that is one number of the mask."""
-        _one_of(self.decode, POSITIONS).reshape(-1)[:] = position
-        mask = _one_of(self.decode, MASKS)
-        row = mask.reshape(-1)
-        if position + 1 < self._shown or not self._shown:
-            row[:] = _hidden(mask)
-            self._shown = 0
-        row[self._shown : position + 1] = _seen(mask)
-        self._shown = position + 1
-
-    def _prefill(self, size: int) -> Run:
-        if size not in self._prefills:
-            self._prefills[size] = self._bind(self.stage.prefills[size], decoding=False)
-        return self._prefills[size]
-
-    def _bind(self, signature: Signature, *, decoding: bool) -> Run:
-        ends = [names.ends(decoding=decoding) for names in self._names]
-        return self._model.bind(
-            signature.name,
-            inputs={before: cache for (before, _), cache in zip(ends, self.caches, strict=True)},
-            outputs={after: cache for (_, after), cache in zip(ends, self.caches, strict=True)},
-        )
-
-
-def _embedders(name: str, decode: Signature, bundle: Bundle) -> tuple[str, ...]:
-    """Name the sections that turn tokens into what a model takes."""
-    found = []
-    for tensor, section, what in (
-        (_EMBEDDINGS, "tf_lite_embedder", "embeddings"),
-        (_PER_LAYER, "tf_lite_per_layer_embedder", "embeddings for each layer"),
-    ):
-        if tensor in decode.inputs:
-            if not bundle.has(section):
-                raise ModelError(f"{name} takes {what}, and the bundle has no embedder for them.")
-            found.append(section)
-    return tuple(found)
-
-
-class _Feeder:
-    """Writes tokens, or embeddings where there are embedders, into a run's inputs."""
-
-    def __init__(self, name: str, embedder: Model | None = None, per_layer: Model | None = None) -> None:
-        self._name = name
-        self._embedder = TokenEmbedder(embedder) if embedder else None
-        self._per_layer = TokenEmbedder(per_layer) if per_layer else None
-
-    def write(self, run: Run, chunk: list[int | npt.NDArray[np.float32]]) -> None:
-        """Write a chunk that fits, each item a token or the embedding of one; the rest of the input is zero."""
-        if self._embedder is None:
-            if any(isinstance(item, np.ndarray) for item in chunk):
-                raise ModelError(f"{self._name} takes tokens only, no frames.", fix="Ask without a frame.")
-            row = _one_of(run, _TOKENS).reshape(-1)
-            row[: len(chunk)] = chunk
-            row[len(chunk) :] = 0
-            return
-        inputs = run.inputs[_EMBEDDINGS]
-        rows = inputs.reshape(-1, inputs.shape[-1])
-        rows[len(chunk) :] = 0
-        for item, row in zip(chunk, rows, strict=False):
-            if isinstance(item, np.ndarray):
-                row[:] = item
-            else:
-                self._embedder.look_up(item, row)
-        if self._per_layer is not None:
-            layers = run.inputs[_PER_LAYER].reshape(tokens(run.signature), -1)
-            for index, row in enumerate(layers):
-                # What is no text counts as token 0 here, as in LiteRT-LM.
-                item = chunk[index] if index < len(chunk) else 0
-                self._per_layer.look_up(0 if isinstance(item, np.ndarray) else item, row)
-
-
-def _one_of(run: Run, names: tuple[str, ...]) -> Array:
-    """Return the input that goes by one of several names."""
-    return next(array for name, array in run.inputs.items() if name in names)
-
-
-def _hidden(mask: Array) -> float:
-    return _HIDDEN.get(mask.dtype.name, 0.0)
-
-
-def _seen(mask: Array) -> float:
-    return 1.0 if mask.dtype == np.bool_ else 0.0
+    def _wanted(self) -> bool:
+        return not self._cancelled

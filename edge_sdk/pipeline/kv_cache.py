@@ -14,7 +14,7 @@ from edge_sdk.bundle import ExecutorMetadata
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime import Array, Model, Signature, aligned
 
-__all__ = ["CacheNames", "Stage", "move_rows", "new_caches", "read_stages"]
+__all__ = ["CacheNames", "Caches", "Stage", "copy_rows", "move_rows", "new_caches", "read_stages"]
 
 POSITIONS = ("input_pos", "positions")
 MASKS = ("mask", "attn_mask")
@@ -22,10 +22,11 @@ MASKS = ("mask", "attn_mask")
 
 @dataclass(frozen=True, slots=True)
 class CacheNames:
-    """What a cache is called on either side of either kind of signature."""
+    """What a cache is called on either side of either kind of signature, and the axis along which it grows."""
 
     prefill: tuple[str, str]
     decode: tuple[str, str]
+    axis: int | None = None
 
     def ends(self, *, decoding: bool) -> tuple[str, str]:
         """Return its input and its output name."""
@@ -44,11 +45,26 @@ class Stage:
         The step for one token.
     prefills : mapping
         Signatures that take several tokens, by how many.
+    verifies : mapping
+        The like that score what may follow each of them.
+    cache_bytes : int
+        What its caches take.
     """
 
     length: int
     decode: Signature
     prefills: Mapping[int, Signature]
+    verifies: Mapping[int, Signature]
+    cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caches:
+    """The arrays of a stage, and the axis of each along which it grows; None where one does not."""
+
+    stage: Stage
+    arrays: list[Array]
+    axes: tuple[int, ...] | None
 
 
 def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[Stage, ...], tuple[CacheNames, ...]]:
@@ -74,13 +90,14 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
     by_length: dict[int, Stage] = {}
     for decode in decodes:
         length = _length(decode, model)
-        shapes = _cache_shapes(decode, names, decoding=True)
-        prefills = {
-            tokens(item): item
-            for name, item in model.signatures.items()
-            if "prefill" in name and _cache_shapes(item, names, decoding=False) == shapes
-        }
-        by_length.setdefault(length, Stage(length, decode, dict(sorted(prefills.items(), reverse=True))))
+        if length not in by_length:
+            by_length[length] = Stage(
+                length,
+                decode,
+                _longer(model, decode, names, "prefill"),
+                _longer(model, decode, names, "verify"),
+                sum(decode.inputs[item.decode[0]].size_bytes for item in names),
+            )
     return tuple(by_length[length] for length in sorted(by_length)), names
 
 
@@ -89,10 +106,27 @@ def tokens(signature: Signature) -> int:
     return next((spec.shape[-1] for name, spec in signature.inputs.items() if name in POSITIONS), 1)
 
 
+def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> dict[int, Signature]:
+    """Find the signatures of a kind that work on the caches of a step, the longest first."""
+    shapes = _cache_shapes(decode, names, decoding=True)
+    found = {
+        tokens(item): item
+        for name, item in model.signatures.items()
+        if kind in name and _cache_shapes(item, names, decoding=False) == shapes
+    }
+    if kind == "verify":
+        width = decode.outputs["logits"].shape[-1]
+        told = {size: item.outputs.get("logits") for size, item in found.items()}
+        found = {size: found[size] for size, spec in told.items() if spec and spec.shape == (1, size, width)}
+    return dict(sorted(found.items(), reverse=True))
+
+
 def _cache_names(decode: Signature, executor: ExecutorMetadata | None) -> tuple[CacheNames, ...]:
     if executor is not None and executor.buffers:
         return tuple(
-            CacheNames((item.prefill_input, item.prefill_output), (item.decode_input, item.decode_output))
+            CacheNames(
+                (item.prefill_input, item.prefill_output), (item.decode_input, item.decode_output), item.sequence_axis
+            )
             for item in executor.buffers
         )
     return tuple(CacheNames((name, name), (name, name)) for name in decode.inputs if name in decode.outputs)
@@ -120,7 +154,7 @@ def _length(decode: Signature, model: Model) -> int:
     raise ModelError(f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known.")
 
 
-def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> list[Array]:
+def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> Caches:
     """Make the arrays of a stage of a model, empty; memory is taken page by page as they fill.
 
     Raises
@@ -134,7 +168,27 @@ def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> list[A
             why="Its key-value caches go in and come out in different shapes or under unknown names.",
             fix="Export it again with a current litert-torch.",
         )
-    return [aligned(spec.shape, spec.dtype) for spec in (stage.decode.inputs[item.decode[0]] for item in names)]
+    specs = [stage.decode.inputs[item.decode[0]] for item in names]
+    axes = [_axis(item, spec.shape, stage.length) for item, spec in zip(names, specs, strict=True)]
+    known = tuple(axis for axis in axes if axis is not None)
+    arrays = [aligned(spec.shape, spec.dtype) for spec in specs]
+    return Caches(stage, arrays, known if len(known) == len(axes) else None)
+
+
+def _axis(names: CacheNames, shape: tuple[int, ...], length: int) -> int | None:
+    """Return the axis with a place for each token; None where there is none, as in a window that moves along."""
+    if names.axis is not None:
+        return names.axis if names.axis < len(shape) and shape[names.axis] == length else None
+    places = [axis for axis, size in enumerate(shape) if size == length]
+    return places[0] if len(places) == 1 else None
+
+
+def copy_rows(source: Caches, target: Caches, start: int, stop: int) -> None:
+    """Copy what stands in some places of caches that grow to the same places of others."""
+    assert source.axes is not None, "who asks for rows knows that there are some"
+    for old, new, axis in zip(source.arrays, target.arrays, source.axes, strict=True):
+        rows = (slice(None),) * axis + (slice(start, stop),)
+        new[rows] = old[rows]
 
 
 def move_rows(source: list[Array], target: list[Array], used: int) -> None:

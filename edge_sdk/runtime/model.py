@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -94,13 +94,19 @@ class Run(ABC):
     def __repr__(self) -> str:
         return f"<Run of {self.signature.name!r} in {self._model.name}>"
 
-    def __call__(self) -> None:
+    def __call__(self, wanted: Callable[[], bool] | None = None) -> None:
         """Run the model once; other Python threads go on meanwhile.
+
+        Parameters
+        ----------
+        wanted : function, optional
+            Asked when the engine's turn has come, from when on `cancel` has its effect: whether to run still.
 
         Raises
         ------
         Cancelled
-            `Model.cancel` or `cancel` was called during the run; what the outputs hold is then undefined.
+            It was not wanted any more, or `Model.cancel` or `cancel` was called during the run; what the outputs hold
+            is then undefined.
         ModelError
             The engine could not run the model.
         ClosedError
@@ -111,7 +117,10 @@ class Run(ABC):
             model._check_open()
             model._begin(self)
             try:
-                self._invoke()
+                if wanted is None or wanted():
+                    self._invoke()
+                else:
+                    model._cancelled = True
                 if model._cancelled:
                     raise Cancelled(f"The run of {self.signature.name!r} in {model.name} was cancelled.")
             finally:

@@ -1,0 +1,99 @@
+"""How a prompt is cut: the sequence of runs that costs least, of those that a model offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Chunk", "plan_chunks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run that a model offers.
+
+    Attributes
+    ----------
+    size : int
+        Rows of the cache that it writes, filled or not.
+    cost : float
+        What it takes, in any unit.
+    scored : bool
+        Whether it tells what may follow its tokens.
+    """
+
+    size: int
+    cost: float
+    scored: bool = False
+
+
+def plan_chunks(
+    left: int, position: int, length: int, offered: Sequence[Chunk], *, scored: bool = False
+) -> tuple[float, list[Chunk]]:
+    """Cover tokens by the runs that cost least together.
+
+    A run that is not filled costs as much as a full one. It writes all its rows, and must not pass the end of the
+    cache: the engine would shift it back, over rows that are in use.
+
+    Parameters
+    ----------
+    left : int
+        Tokens to cover; only the last run may have room to spare.
+    position : int
+        Tokens in the cache before them.
+    length : int
+        Tokens that the cache holds.
+    offered : sequence of Chunk
+        The runs; one of size 1 must be among them.
+    scored : bool
+        The last run must be one that is scored.
+
+    Returns
+    -------
+    float, list of Chunk
+        What they cost together, and the runs in their order.
+
+    Raises
+    ------
+    ValueError
+        They do not fit.
+
+    Examples
+    --------
+    >>> offered = [Chunk(128, 9.0), Chunk(16, 2.0), Chunk(1, 1.0, scored=True)]
+    >>> [chunk.size for chunk in plan_chunks(145, 0, 1024, offered)[1]]
+    [128, 16, 1]
+    >>> [chunk.size for chunk in plan_chunks(100, 0, 1024, offered)[1]]
+    [128]
+    >>> [chunk.size for chunk in plan_chunks(100, 920, 1024, offered)[1]]
+    [16, 16, 16, 16, 16, 16, 1, 1, 1, 1]
+    """
+    if position + left > length:
+        raise ValueError(f"{left} tokens after {position} do not fit into a cache of {length}.")
+    kinds = sorted(offered, key=lambda chunk: -chunk.size)
+    best: list[float] = [0.0]  # what the last n tokens cost at least, and the run that they begin with
+    first: list[Chunk | None] = [None]
+    for count in range(1, left + 1):
+        room = length - position - left + count
+        least, chosen = float("inf"), None
+        for chunk in kinds:
+            rest = count - chunk.size
+            if chunk.size > room or (scored and rest <= 0 and not chunk.scored):
+                continue
+            cost = chunk.cost + best[rest if rest > 0 else 0]
+            if cost < least:
+                least, chosen = cost, chunk
+        best.append(least)
+        first.append(chosen)
+    return best[left], _follow(left, first)
+
+
+def _follow(left: int, first: list[Chunk | None]) -> list[Chunk]:
+    found = []
+    while left > 0:
+        chunk = first[left]
+        if chunk is None:
+            raise ValueError("There is no run of one token.")
+        found.append(chunk)
+        left -= chunk.size
+    return found
