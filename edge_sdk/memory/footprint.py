@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.memory.workload import GraphLoad, workload
+from edge_sdk.runtime.graph_choice import cache_groups
 
 __all__ = [
     "BASE",
@@ -19,6 +20,7 @@ __all__ = [
     "predict",
     "predict_words",
     "running_bytes",
+    "takes_turns",
     "used_graphs",
 ]
 
@@ -136,10 +138,35 @@ def predict(
     graphs = workload(bundle, section)
     used = used_graphs(graphs, cache_length)
     size = bundle.section(section).size
-    records = _records_bytes(graphs, threads)
     if engine == "interpreter":
+        records = _records_bytes(graphs, threads)
         return _in_interpreter(graphs, used, records, size, mapped=bundle.version is None)
-    return _in_litert(graphs, used, records, size, cached=weight_cached and size >= _CACHED_MIN_BYTES)
+    cached = weight_cached and size >= _CACHED_MIN_BYTES
+    stages = _stages(graphs, used) if takes_turns(bundle, section) else [(graphs, used)]
+    found = [_in_litert(held, called, _records_bytes(held, threads), size, cached=cached) for held, called in stages]
+    # While the caches of one length are filled from those of the one before, all that goes with these is still there.
+    moving = [held.private_bytes + cache_bytes(next_) for held, (_, next_) in zip(found, stages[1:], strict=False)]
+    return Footprint(
+        max(item.load_private_bytes for item in found),
+        max([item.private_bytes for item in found] + moving),
+        max(item.file_bytes for item in found),
+    )
+
+
+def takes_turns(bundle: Bundle, section: str) -> bool:
+    """Say whether LiteRT holds the graphs of one length of cache at a time, as `LiteRtModel` does."""
+    return bool(cache_groups(bundle.model(section)))
+
+
+def _stages(
+    graphs: Collection[GraphLoad], used: Collection[GraphLoad]
+) -> list[tuple[list[GraphLoad], list[GraphLoad]]]:
+    """Part the graphs that are open and those that are called by the length of their caches, the shortest first."""
+    found = []
+    for length in sorted({graph.cache_length or 0 for graph in used}):
+        held = [graph for graph in graphs if not graph.signature or graph.cache_length == length]
+        found.append((held, [graph for graph in used if (graph.cache_length or 0) == length]))
+    return found
 
 
 def _in_litert(
@@ -225,7 +252,7 @@ def cache_bytes(used: Iterable[GraphLoad]) -> int:
     return max((graph.cache_bytes for graph in used), default=0)
 
 
-def running_bytes(used: Collection[GraphLoad], added: Mapping[str, int]) -> int:
+def running_bytes(used: Collection[GraphLoad], added: Mapping[str, int], *, turns: bool = False) -> int:
     """Return the most that graphs take while a conversation moves up through their caches.
 
     Parameters
@@ -234,12 +261,16 @@ def running_bytes(used: Collection[GraphLoad], added: Mapping[str, int]) -> int:
         The graphs that are called.
     added : mapping
         What each signature's first run adds, which stays, besides the arrays bound to it.
+    turns : bool
+        The graphs of one length go when those of the next come; see `takes_turns`.
     """
     most = stays = held = 0
     for length in sorted({graph.cache_length or 0 for graph in used}):
         stage = [graph for graph in used if (graph.cache_length or 0) == length]
         caches = cache_bytes(stage)
         most = max(most, stays + held + caches)  # what is in use is copied from one to the other
+        if turns:
+            stays = 0
         stays += sum(graph.ends_bytes + added[graph.signature] for graph in stage)
         most, held = max(most, stays + caches), caches
     return most

@@ -22,7 +22,7 @@ from typing import Any
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ModelError
-from edge_sdk.memory.footprint import BASE, Footprint, running_bytes, used_graphs
+from edge_sdk.memory.footprint import BASE, Footprint, running_bytes, takes_turns, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache
 from edge_sdk.worker import worker_command
@@ -30,7 +30,7 @@ from edge_sdk.worker import worker_command
 __all__ = ["Measured", "Measurement", "measure", "remembered"]
 
 logger = logging.getLogger(__name__)
-_FORMAT = 1
+_FORMAT = 2
 _LIMIT_S = 900.0  # the slowest boards take minutes to pack their largest models, and to run each signature twice
 _CARRIED = "edge_sdk_memory"  # the generic data in which a bundle carries measurements of itself
 _PACKAGES = {"litert": ("ai-edge-litert",), "interpreter": ("tflite-runtime", "ai-edge-litert")}
@@ -49,7 +49,7 @@ class Measured:
     load_private_bytes : int
         The most private memory while it was being opened.
     private_bytes, file_bytes : int
-        Once it was open, before its first run.
+        Once it was open, before its first run; the most of it where graphs take turns, see `takes_turns`.
     signatures : mapping
         What the first runs of each signature added: private memory without the caches, and file-backed pages.
         In the order in which they were run; what a later one shares with those before it counts for these.
@@ -104,8 +104,15 @@ class Measurement:
         added = {graph.signature: found.signatures[graph.signature] for graph in used}
         # Measured with the arrays that are bound to them, which are known apart.
         engine = {graph.signature: added[graph.signature][0] - graph.ends_bytes for graph in used}
-        private = found.private_bytes + running_bytes(used, engine)
-        file = found.file_bytes + sum(item[1] for item in added.values())
+        turns = self.circumstances.startswith("litert,") and takes_turns(bundle, section)
+        private = found.private_bytes + running_bytes(used, engine, turns=turns)
+        # Of graphs that take turns each length maps the weights again, in the place of those before.
+        lengths = {graph.cache_length if turns else None for graph in used}
+        touched = [
+            sum(added[graph.signature][1] for graph in used if not turns or graph.cache_length == length)
+            for length in lengths
+        ]
+        file = found.file_bytes + max(touched, default=0)
         return Footprint(found.load_private_bytes, private, file)
 
     def as_json(self) -> dict[str, Any]:

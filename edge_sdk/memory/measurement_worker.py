@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import edge_sdk.frame.picture  # noqa: F401 - brings OpenCV, which any process with frames has
 from edge_sdk.bundle import Bundle, Section, open_bundle
 from edge_sdk.errors import EdgeError
+from edge_sdk.memory.footprint import takes_turns
 from edge_sdk.memory.workload import GraphLoad, workload
 from edge_sdk.runtime import Array, Model, Run, WeightCache, open_model
 
@@ -63,32 +63,50 @@ def _open(bundle: Bundle, section: Section, job: dict[str, Any]) -> Model:
 def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str, Any]:
     """Return what a section takes beyond what there was: opening it, each signature's first run, and afterwards."""
     before = _settled()
+    graphs = workload(bundle, section.name)
+    turns = job["engine"] == "litert" and takes_turns(bundle, section.name)
+    signatures: dict[str, list[int]] = {}
     try:
         with _Peak() as peak:
             model = _open(bundle, section, job)
-        opened = _look()
-        signatures, runs = _run(model, workload(bundle, section.name), list(opened))
+        opened = most = _look()
+        for place, names in enumerate(_stages(model, graphs, turns=turns)):
+            if place:
+                _settled()
+                with peak:
+                    model.bind(names[0])  # brings the graphs of this length, in the place of those before
+                opened = _look()
+                most = [max(pair) for pair in zip(most, opened, strict=True)]
+            signatures |= _run(model, graphs, names, list(opened))
     except EdgeError as error:
         return {"refused": f"{error.what} {error.why or ''}".strip()}
     model.close()
-    del model, runs
+    del model
     left = _settled()
     return {
-        "load_private": max(0, max(peak.private, opened[0]) - before[0]),
-        "private": max(0, opened[0] - before[0]),
-        "file": max(0, opened[1] - before[1]),
+        "load_private": max(0, max(peak.private, most[0]) - before[0]),
+        "private": max(0, most[0] - before[0]),
+        "file": max(0, most[1] - before[1]),
         "signatures": signatures,
         "left_private": left[0] - before[0],
     }
 
 
-def _run(model: Model, graphs: tuple[GraphLoad, ...], last: list[int]) -> tuple[dict[str, list[int]], list[Run]]:
-    """Run each signature twice, the ones with short caches first; return what each added beside its caches."""
+def _stages(model: Model, graphs: tuple[GraphLoad, ...], *, turns: bool) -> list[list[str]]:
+    """Return the signatures in the order in which they are run, short caches first; in parts where they take turns."""
+    loads = {graph.signature: graph for graph in graphs if graph.signature}
+    order = sorted(model.signatures, key=lambda name: (loads[name].cache_length or 0, -loads[name].ends_bytes))
+    lengths = sorted({loads[name].cache_length or 0 for name in order}) if turns else []
+    return [[name for name in order if (loads[name].cache_length or 0) == length] for length in lengths] or [order]
+
+
+def _run(model: Model, graphs: tuple[GraphLoad, ...], names: list[str], last: list[int]) -> dict[str, list[int]]:
+    """Run each signature twice; return what each added beside its caches."""
     loads = {graph.signature: graph for graph in graphs if graph.signature}
     caches: dict[tuple[str, int | None], Array] = {}
     found: dict[str, list[int]] = {}
     runs: list[Run] = []
-    for name in sorted(model.signatures, key=lambda name: (loads[name].cache_length or 0, -loads[name].ends_bytes)):
+    for name in names:
         signature, graph = model.signatures[name], loads[name]
         ends: list[dict[str, Array]] = [{}, {}]
         for before, after in graph.caches:
@@ -108,14 +126,16 @@ def _run(model: Model, graphs: tuple[GraphLoad, ...], last: list[int]) -> tuple[
         now = _look()
         found[name] = [max(0, now[0] - last[0]), max(0, now[1] - last[1])]
         last = now
-    return found, runs
+    return found
 
 
 class _Peak:
     """Watches this process's private memory for the length of a block."""
 
-    def __enter__(self) -> _Peak:
+    def __init__(self) -> None:
         self.private = 0
+
+    def __enter__(self) -> _Peak:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()

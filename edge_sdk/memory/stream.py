@@ -54,18 +54,24 @@ def open_stream(model: Model, room_bytes: int) -> Stream | None:
         None where there is nothing to read: all fits, the weights are in no file, or the kernel does not tell what is
         in memory. Plain paging does then.
     """
-    place = find_mapping(model.weights) if model.weights else None
-    if place is None or place.size_bytes <= room_bytes:
-        return None
-    try:
-        stream = Stream(Pages(place), room_bytes)
-    except OSError as error:
-        logger.info("%s is paged plainly, which is slower: %s.", model.name, error.strerror)
-        return None
-    model.attend(stream)
-    # A model that nobody closes: this is called before what frees its memory, because it was said later.
-    weakref.finalize(model, stream.close)
-    return stream
+    known = weakref.ref(model)
+
+    def start() -> Stream | None:
+        model = known()
+        place = find_mapping(model.weights) if model and model.weights else None
+        if model is None or place is None or place.size_bytes <= room_bytes:
+            return None
+        try:
+            stream = Stream(Pages(place), room_bytes)
+        except OSError as error:
+            logger.info("%s is paged plainly, which is slower: %s.", model.name, error.strerror)
+            return None
+        # A model that nobody closes: its finalizer comes before what frees the engine's memory.
+        weakref.finalize(model, stream.close)
+        return stream
+
+    stream = model.attend(start)
+    return stream if isinstance(stream, Stream) else None
 
 
 def spread(count: int, chosen: int) -> npt.NDArray[np.bool_]:

@@ -179,6 +179,7 @@ class Model(ABC):
         self._busy = threading.RLock()
         self._current: Run | None = None
         self._attendant: Attendant | None = None
+        self._attend: Callable[[], Attendant | None] | None = None
         self._cancelled = False
         self._closed = False
 
@@ -263,15 +264,21 @@ class Model(ABC):
         with self._busy:
             if not self._closed:
                 self._closed = True
-                if self._attendant is not None:
-                    self._attendant.close()
+                self._dismiss()
                 self._release()
 
-    def attend(self, attendant: Attendant) -> None:
-        """Have something told of each run's beginning and end, and closed before the engine's memory goes."""
+    def attend(self, start: Callable[[], Attendant | None]) -> Attendant | None:
+        """Have something told of each run's beginning and end, and closed before the engine's memory goes.
+
+        Parameters
+        ----------
+        start : function
+            Makes it, now and whenever the engine has mapped the weights anew; None where there is nothing to do.
+        """
         with self._busy:
             self._check_open()
-            self._attendant = attendant
+            self._attend = start
+            return self._summon()
 
     @abstractmethod
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
@@ -280,6 +287,17 @@ class Model(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Free what the engine holds."""
+
+    def _dismiss(self) -> None:
+        """Close the attendant, because the engine's memory is about to go."""
+        if self._attendant is not None:
+            self._attendant.close()
+            self._attendant = None
+
+    def _summon(self) -> Attendant | None:
+        """Start an attendant, where one was asked for."""
+        self._attendant = self._attend() if self._attend is not None else None
+        return self._attendant
 
     def _begin(self, run: Run) -> None:
         """Note which run is going on; a cancel that came too late for the one before is forgotten."""

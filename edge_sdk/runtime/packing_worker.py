@@ -17,6 +17,6 @@ def main() -> None:
     path, offset, size, threads, file = sys.argv[3:]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would fill what is left of a full disk
     region = Region(Path(path), int(offset), int(size))
-    model = LiteRtModel(region, region.describe(), int(threads), file)
+    model = LiteRtModel(region, region.describe(), int(threads), file, whole=True)
     model.prepare()
     model.close()

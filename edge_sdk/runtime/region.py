@@ -87,8 +87,13 @@ class Region:
         # Without the metadata, which are views of the file: it is unmapped with its last view.
         return TfliteModel(found.description, found.subgraphs, found.signatures, {})
 
-    def map(self) -> tuple[mmap.mmap, npt.NDArray[np.uint8]]:
+    def map(self, *, private: bool = False) -> tuple[mmap.mmap, npt.NDArray[np.uint8]]:
         """Map the region into memory by descriptor and offset, and return the pages with the region in them.
+
+        Parameters
+        ----------
+        private : bool
+            A page that is written to (after mprotect) becomes this process's own, and the file stays as it is.
 
         Returns
         -------
@@ -100,7 +105,9 @@ class Region:
         page = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         try:
             with self.path.open("rb") as file:
-                pages = mmap.mmap(file.fileno(), self.offset - page + self.size, access=mmap.ACCESS_READ, offset=page)
+                kind = mmap.MAP_PRIVATE if private else mmap.MAP_SHARED
+                length = self.offset - page + self.size
+                pages = mmap.mmap(file.fileno(), length, flags=kind, prot=mmap.PROT_READ, offset=page)
         except (OSError, ValueError) as error:
             raise BundleError(f"{self.path} cannot be read.", why=str(error)) from error
         return pages, np.frombuffer(pages, np.uint8, self.size, self.offset - page)

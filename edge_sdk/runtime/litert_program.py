@@ -1,0 +1,197 @@
+"""A model as LiteRT holds it: mapped, loaded and compiled, whole or with the graphs that are in use."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from ctypes import byref, c_int, c_void_p
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from edge_sdk.errors import ModelError
+from edge_sdk.runtime.graph_choice import map_chosen
+from edge_sdk.runtime.litert_library import (
+    CPU,
+    ELEMENT_TYPES,
+    Layout,
+    LiteRt,
+    PerTensor,
+    RankedTensorType,
+    load_library,
+)
+from edge_sdk.runtime.model import DEFAULT_SIGNATURE, Quantization, Signature, TensorSpec, end_names, numpy_type
+from edge_sdk.runtime.region import Region
+
+__all__ = ["ERRORS_KEPT", "ERRORS_PRINTED", "Options", "Program"]
+
+_PLACEHOLDER = "<placeholder signature>"  # what LiteRT calls the first graph of a file without signatures
+_RANKED, _PER_TENSOR = 0, 1
+ERRORS_PRINTED, ERRORS_KEPT = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a program is compiled.
+
+    Attributes
+    ----------
+    threads : int
+        How many threads the engine works with.
+    cache_file : str
+        Where its packed weights are, or will be; empty for none.
+    errors : int
+        Whether the engine prints errors or keeps them.
+    prepare : bool
+        Prepare every graph at once, so that one with operators that may be missing fails now.
+    """
+
+    threads: int
+    cache_file: str
+    errors: int = ERRORS_KEPT
+    prepare: bool = False
+
+
+class Program:
+    """What runs of a model need of the engine; they keep it until the last of them is gone, or it is closed.
+
+    Parameters
+    ----------
+    region : Region
+        Where the model is.
+    options : Options
+        How to compile it.
+    flag : ctypes array
+        Read as a string: empty, or a wish that the run that goes on be stopped.
+    keep : frozenset of str
+        Which signatures to load; empty for all.
+
+    Attributes
+    ----------
+    compiled : c_void_p
+        The engine's handle.
+    indices : Mapping[str, int]
+        The engine's numbers of the signatures that are loaded.
+    """
+
+    def __init__(
+        self, region: Region, options: Options, flag: ctypes.Array[ctypes.c_uint8], keep: frozenset[str] = frozenset()
+    ) -> None:
+        self.name = region.name
+        self.compiled = c_void_p()
+        self.indices: dict[str, int] = {}
+        self._lib = load_library()
+        self._prepare = options.prepare
+        # What the engine holds, the last of it to go first, and the memory that it reads until then.
+        self._owned: list[tuple[str, c_void_p]] = []
+        self._kept: list[object] = [flag]
+        weakref.finalize(self, _free, self._lib, self._owned, self._kept)
+        if keep:
+            self._pages, view, changed = map_chosen(region, keep)
+        else:
+            (self._pages, view), changed = region.map(), []
+        self._changed = changed
+        self._kept += (self._pages, view)
+        self._handle = self._lib.make("CreateModelFromBuffer", self._lib.environment, view.ctypes.data, region.size)
+        self._owned.append(("Model", self._handle))
+        self.compiled = self._compile(options)
+        self._owned.append(("CompiledModel", self.compiled))
+        place = ctypes.addressof(flag)
+        self._lib.call("SetCompiledModelCancellationFunction", self.compiled, place, self._lib.flag_is_set)
+        self.signatures = self._read_signatures()
+        # Most of what loading read of the file no run looks at; what one does comes back by itself.
+        self.advise(mmap.MADV_DONTNEED)
+
+    def advise(self, advice: int) -> None:
+        """Tell the kernel how the file is used, but for the pages that are not as they are in the file."""
+        begin, end = 0, len(self._pages)
+        with suppress(OSError):  # pages that someone has locked in memory stay
+            for page in [*self._changed, -(-end // mmap.PAGESIZE)]:
+                stop = min(end, page * mmap.PAGESIZE)
+                if stop > begin:
+                    self._pages.madvise(advice, begin, stop - begin)
+                begin = stop + mmap.PAGESIZE
+
+    def close(self) -> None:
+        """Free it; runs of it are of no use any more."""
+        self.compiled = self._handle = c_void_p()
+        del self._pages
+        _free(self._lib, self._owned, self._kept)
+
+    def prepare(self) -> None:
+        """Prepare all signatures now instead of at their first run, which completes a new cache file."""
+        for index in self.indices.values():
+            self._output_shapes(index)
+
+    def _compile(self, asked: Options) -> c_void_p:
+        lib = self._lib
+        cache = f'weight_cache_file_path = "{asked.cache_file}"\n' if asked.cache_file else ""
+        options = lib.make("CreateOptions")
+        try:
+            lib.call("SetOptionsHardwareAccelerators", options, CPU)
+            for identifier, settings in (
+                ("xnnpack", f"num_threads = {asked.threads}\n" + cache),
+                (
+                    "runtime_options_string",
+                    f"error_reporter_mode = {asked.errors}\ncompress_quantization_zero_points = true\n",
+                ),
+            ):
+                lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
+            return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
+        finally:
+            lib.functions["DestroyOptions"](options)
+
+    def _output_shapes(self, index: int) -> list[tuple[int, ...]]:
+        """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
+        count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
+        layouts = (Layout * count)()
+        self._lib.call("GetCompiledModelOutputTensorLayouts", self.compiled, index, count, layouts, True)
+        return [layout.shape() for layout in layouts]
+
+    def _read_signatures(self) -> Mapping[str, Signature]:
+        found: dict[str, Signature] = {}
+        for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
+            handle = self._lib.make("GetModelSignature", self._handle, index)
+            key = self._lib.text("GetSignatureKey", handle)
+            name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
+            # The engine prepares a graph with 1 where the file leaves a dimension open (mostly the batch).
+            inputs = [
+                replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")
+            ]
+            outputs = self._specs(handle, "Output")
+            if self._prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
+                shapes = self._output_shapes(index)
+                outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
+            self.indices[name] = index
+            found[name] = Signature(name, end_names(inputs, "input"), end_names(outputs, "output"))
+        return MappingProxyType(found)
+
+    def _specs(self, signature: c_void_p, end: str) -> list[TensorSpec]:
+        lib = self._lib
+        specs = []
+        for index in range(lib.number(f"GetNumSignature{end}s", signature)):
+            name = lib.text(f"GetSignature{end}Name", signature, index)
+            tensor = lib.make(f"GetSignature{end}TensorByIndex", signature, index)
+            ranked, kind, quantization = c_int(), RankedTensorType(), None
+            lib.call("GetTensorTypeId", tensor, byref(ranked))
+            if ranked.value != _RANKED:
+                raise ModelError(f"{self.name} has a tensor {name!r} without a shape.")
+            lib.call("GetRankedTensorType", tensor, byref(kind))
+            lib.call("GetQuantizationTypeId", tensor, byref(ranked))
+            if ranked.value == _PER_TENSOR:
+                found = PerTensor()
+                lib.call("GetPerTensorQuantization", tensor, byref(found))
+                quantization = Quantization(found.scale, found.zero_point)
+            dtype = numpy_type(ELEMENT_TYPES.get(kind.element_type, f"number {kind.element_type}"), name, self.name)
+            specs.append(TensorSpec(name, kind.layout.shape(), dtype, quantization))
+        return specs
+
+
+def _free(lib: LiteRt, owned: list[tuple[str, c_void_p]], kept: list[object]) -> None:
+    """Free what a model takes in the engine; the memory that it reads may go only then."""
+    while owned:
+        kind, handle = owned.pop()
+        lib.functions[f"Destroy{kind}"](handle)
+    kept.clear()
