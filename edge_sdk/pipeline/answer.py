@@ -27,6 +27,10 @@ class Timings:
         From the first token to the last.
     prompt_tokens, visual_tokens, tokens : int
         Tokens of the prompt (visual ones included), the visual ones among them, and those of the answer.
+    recalled_tokens : int
+        Those of the prompt that did not have to be computed, because an earlier one began alike.
+    guessed_tokens : int
+        Those of the answer that were guessed from what was said before, and found right several at a time.
     """
 
     encode_s: float = 0.0
@@ -36,6 +40,8 @@ class Timings:
     prompt_tokens: int = 0
     visual_tokens: int = 0
     tokens: int = 0
+    recalled_tokens: int = 0
+    guessed_tokens: int = 0
 
     @property
     def tokens_per_s(self) -> float:

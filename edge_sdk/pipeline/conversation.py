@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.errors import Cancelled, ClosedError, OverBudget, PromptError, PromptTooLong
+from edge_sdk.errors import Cancelled, ClosedError, PromptError, PromptTooLong
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer, State, StopText
+from edge_sdk.pipeline.generation import draw
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prompt import check_question, message, split_prompt
 from edge_sdk.pipeline.settings import Settings, SettingsArguments
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["Conversation", "Eyes"]
-
-logger = logging.getLogger(__name__)
 
 
 class Eyes(Protocol):
@@ -88,6 +87,7 @@ class Conversation:
         self._embeddings: list[npt.NDArray[np.float32]] = []
         self._said = ""  # the rendered text whose tokens the cache holds, but for those in _unfed
         self._unfed: list[int] = []
+        self._asked = 0  # how many tokens the cache held when the last question was in it
         self._turn: _Turn | None = None
         # Held while an answer is decoded from one piece to the next, and while a question is prepared.
         self._lock = threading.RLock()
@@ -107,11 +107,11 @@ class Conversation:
 
     def reset(self) -> None:
         """Forget everything that was said."""
-        self._supersede()
-        with self._lock:
-            self._turn = None
-            self._messages, self._embeddings, self._said = [], [], ""
-            self._decoder.reset()
+        self._forget(0)
+
+    def rest(self) -> None:
+        """Forget everything that was said, but for what the last prompt's tokens gave: another may begin alike."""
+        self._forget(self._asked)
 
     def close(self) -> None:
         """Let go of the cache's memory; an answer that is being read ends with an error. Twice is harmless."""
@@ -162,6 +162,13 @@ class Conversation:
             parts = self._parts(turn)
             self._turn = turn
         return Answer(self._decode(turn, parts), state, self._lock, lambda: self._cancel(turn))
+
+    def _forget(self, but: int) -> None:
+        self._supersede()
+        with self._lock:
+            self._turn = None
+            self._messages, self._embeddings, self._said = [], [], ""
+            self._decoder.reset(but)
 
     def _frames(self, frames: object) -> list[Frame]:
         several = list(frames) if isinstance(frames, (list, tuple)) else [] if frames is None else [frames]
@@ -229,44 +236,32 @@ class Conversation:
         timings.prompt_tokens = sum(len(part) for part in [*rest, last])
         timings.visual_tokens = sum(len(part) for part in rest if not isinstance(part, list))
         if turn.fresh:
-            self._decoder.reset()
+            self._decoder.start()
         self._said = ""  # until the turn is over, what the cache holds has no text
-        self._decoder.feed(*rest, last[:-1])
-        logits = self._decoder.step(int(last[-1]))
+        logits = self._decoder.prefill(*rest, last)
+        self._asked = self._decoder.position
+        timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
         return turn.settings.sampler.pick(logits)
 
     def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:
         """Decode on from the first token; yield what is certain to belong to the answer."""
         language, state, tokens = self._language, turn.state, turn.state.tokens
-        detokenizer, most = language.detokenizer(), turn.settings.max_tokens
-        told = 0
-        while True:
-            tokens.append(token)
-            if ended := language.ends(tokens):
-                del tokens[-ended:]
-                state.finish, state.overrun = "stop", ended - 1
-                break
-            # What may turn out to be the beginning of a stop of several tokens is held back.
-            for token in tokens[told : len(tokens) - language.may_end(tokens)]:
-                told += 1
-                yield from self._say(turn, turn.stop.push(detokenizer.push(token)))
-            if turn.stop.found:
-                state.finish, state.overrun = "stop", len(tokens)
-                return
-            if (most and len(tokens) >= most) or self._decoder.position >= self._decoder.capacity:
-                state.finish = "length"
-                break
-            begin = time.perf_counter()
-            try:
-                logits = self._decoder.step(tokens[-1])
-            except OverBudget as error:  # better an answer that is cut off, and says so, than none
-                logger.warning("The answer ends early. %s", error)
-                state.finish = "memory"
-                break
-            token = turn.settings.sampler.pick(logits)
-            state.timings.decode_s += time.perf_counter() - begin
-            PULSE.beat(tokens=1)
+        detokenizer, told = language.detokenizer(), 0
+        with closing(draw(self._decoder, turn.settings, state, token)) as drawn:
+            for drawn_token in drawn:
+                tokens.append(drawn_token)
+                if ended := language.ends(tokens):
+                    del tokens[-ended:]
+                    state.finish, state.overrun = "stop", ended - 1
+                    break
+                # What may turn out to be the beginning of a stop of several tokens is held back.
+                for certain in tokens[told : len(tokens) - language.may_end(tokens)]:
+                    told += 1
+                    yield from self._say(turn, turn.stop.push(detokenizer.push(certain)))
+                if turn.stop.found:
+                    state.finish, state.overrun = "stop", len(tokens)
+                    return
         rest = "".join(detokenizer.push(token) for token in tokens[told:]) + detokenizer.flush()
         yield from self._say(turn, turn.stop.push(rest) + turn.stop.flush())
 

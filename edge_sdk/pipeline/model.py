@@ -22,6 +22,7 @@ from edge_sdk.pipeline.count import Count
 from edge_sdk.pipeline.counter import Counter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
+from edge_sdk.pipeline.prefix import Kin
 from edge_sdk.pipeline.vision import Vision, preprocess_for
 from edge_sdk.pulse import PULSE
 
@@ -51,6 +52,7 @@ class VisionLanguageModel:
         self._vision: Vision | None = None
         self._counter: Counter | None = None
         self._language: Language | None = None
+        self._kin: Kin | None = None
         # What the next `ask` may use: one conversation at rest, so that its cache is not made anew every time.
         self._idle: deque[Conversation] = deque(maxlen=1)
         self._closed = False
@@ -208,7 +210,7 @@ class VisionLanguageModel:
             return Conversation(language, eyes, card.frames_per_question if card else None, when_done)
 
     def _idle_again(self, talk: Conversation) -> None:
-        talk.reset()
+        talk.rest()
         if not self._closed:
             self._idle.append(talk)
 
@@ -227,7 +229,10 @@ class VisionLanguageModel:
             checkpoint()
             self._look_at_memory(LANGUAGE)
 
-        return Decoder(self.bundle, self._loader.acquire, pause, self.plan.cache_length if self.plan else None)
+        longest = self.plan.cache_length if self.plan else None
+        decoder = Decoder(self.bundle, self._loader.acquire, pause, longest, self._kin)
+        self._kin = decoder.kin
+        return decoder
 
     def _look_at_memory(self, needed: Collection[str]) -> None:
         """Where there is a plan, keep to it: give up what can be had again, but for models that are needed next."""
