@@ -2,13 +2,14 @@
 
 from edge_sdk.memory.budget import Budget, BudgetPart, board_budget, budget_of
 from edge_sdk.memory.family import best_variant
-from edge_sdk.memory.guard import Guard, Relief, private_bytes
+from edge_sdk.memory.guard import Guard, Relief
 from edge_sdk.memory.ladder import WORDS
 from edge_sdk.memory.loader import Acquire, Loader, Part
 from edge_sdk.memory.outline import DECODER, HEAD, LANGUAGE, SIGHT
 from edge_sdk.memory.part import bundle_parts, pack_planned, part_files
 from edge_sdk.memory.plan import Moment, Plan, SectionPlan, Step
 from edge_sdk.memory.planner import check_settings, engine_threads, plan_for
+from edge_sdk.memory.private import private_bytes
 from edge_sdk.memory.trim import trim
 
 __all__ = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from boards import Profile, detect
 from boards.telemetry import CgroupMemory, Memory, read_cgroup, read_memory
 from edge_sdk.errors import EdgeError, OverBudget, UnitError
+from edge_sdk.memory.private import private_bytes
 from edge_sdk.units import format_bytes, parse_bytes
 
 __all__ = ["Budget", "BudgetPart", "board_budget", "budget_of", "machine_budget"]
@@ -118,7 +119,9 @@ def budget_of(
     if (size_bytes := _environment_bytes(root)) is not None:
         return _asked(size_bytes, None, root, f" in {_VARIABLE}")
     found = detect(root)
-    return machine_budget(read_memory(root), read_cgroup(root), _own_bytes(Path(root)), found.profile)
+    return machine_budget(
+        read_memory(root), read_cgroup(root), private_bytes(Path(root, "proc/self/status")), found.profile
+    )
 
 
 def _environment_bytes(root: str | Path) -> int | None:
@@ -160,7 +163,7 @@ def _asked(size_bytes: int, board: Profile | None, root: str | Path, where: str 
     if board is not None:
         return Budget(size_bytes, f"as asked for {board.name}", board=board.name)
     known = [size for size in (read_memory(root).available_bytes, read_cgroup(root).room_bytes) if size is not None]
-    there = min(known, default=size_bytes) + _own_bytes(Path(root))
+    there = min(known, default=size_bytes) + private_bytes(Path(root, "proc/self/status"))
     doubt = f", although only {format_bytes(there)} are free" if size_bytes > there else ""
     return Budget(size_bytes, f"as asked{where}{doubt}")
 
@@ -243,15 +246,6 @@ def _zram_bytes(memory: Memory) -> int:
     """Give what free room in zram is worth, a quarter of the machine's memory at the most."""
     free = sum(swap.size_bytes - swap.used_bytes for swap in memory.swaps if swap.zram)
     return int(min(free, memory.total_bytes or 0) * _ZRAM_RATE)
-
-
-def _own_bytes(root: Path) -> int:
-    try:
-        status = (root / "proc/self/status").read_text()
-    except OSError:
-        return 0
-    found = next((line for line in status.splitlines() if line.startswith("RssAnon:")), "")
-    return int(found.split()[1]) * 1024 if found else 0
 
 
 def _ram(size_bytes: int) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,36 +11,19 @@ from typing import TypeAlias
 from edge_sdk.errors import OverBudget
 from edge_sdk.memory.footprint import BASE
 from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.private import private_bytes
 from edge_sdk.memory.trim import trim
 from edge_sdk.units import format_bytes
 
-__all__ = ["Guard", "Relief", "private_bytes"]
+__all__ = ["Guard", "Relief"]
 
 logger = logging.getLogger(__name__)
 # Between two looks, which take some 70 us.
 _EVERY_S = 0.1
-# Packed weights without a file lie in shared memory, and can no more be dropped than any other private memory.
-_PRIVATE = re.compile(rb"^Rss(?:Anon|Shmem):\s*([0-9]+) kB", re.MULTILINE)
-_STATUS_BYTES = 4096
 # How far off the plan may be without a reason to act: what a prediction at the peak may err.
 _ERROR_BYTES = 8_000_000
 
 Relief: TypeAlias = tuple[str, Callable[[], object]]
-
-
-def private_bytes() -> int:
-    """Return the memory of this process that only it can give back; 0 where the kernel does not tell.
-
-    Source: proc_pid_status(5).
-    """
-    try:
-        file = os.open("/proc/self/status", os.O_RDONLY)
-    except OSError:
-        return 0
-    try:
-        return 1024 * sum(map(int, _PRIVATE.findall(os.read(file, _STATUS_BYTES))))
-    finally:
-        os.close(file)
 
 
 class Guard:
