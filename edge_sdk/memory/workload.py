@@ -152,6 +152,9 @@ def _constants(flow: Dataflow) -> tuple[Mapping[int, int], int]:
     packed = np.unique(uses[packing[uses[:, 0]], 1])
     weights = dict(zip(flow.buffers[packed].tolist(), flow.tensor_bytes[packed].tolist(), strict=True))
     others = np.setdiff1d(uses[:, 1], packed)
+    # What no operator reads by itself are the scales of weights that are quantized in blocks: packed with them.
+    scales = np.setdiff1d(np.flatnonzero(flow.buffers >= 0), flow.uses[:, 1])
+    weights |= dict(zip(flow.buffers[scales].tolist(), flow.tensor_bytes[scales].tolist(), strict=True))
     return MappingProxyType(weights), int(flow.tensor_bytes[others].sum())
 
 
