@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from edge_sdk.errors import FrameError
 from edge_sdk.frame.array import to_bgr
 from edge_sdk.frame.picture import decode, read, write
+from edge_sdk.frame.region import box_px
 
 __all__ = ["Frame"]
 
@@ -140,6 +142,25 @@ class Frame:
             why="A frame is made of a path, a numpy array (BGR), the bytes of a picture file, or a Frame.",
             fix="Turn a PIL image into an array first: numpy.asarray(image.convert('RGB'))[..., ::-1].",
         )
+
+    def crop(self, region: Sequence[float]) -> Frame:
+        """Cut a region out: left, top, width and height, in whole pixels or in shares of the frame.
+
+        Number, time and source stay; places in the cut count from its own corner.
+
+        Raises
+        ------
+        FrameError
+            If it is no region, or reaches beyond the frame.
+
+        Examples
+        --------
+        >>> Frame.of(np.zeros((480, 640), np.uint8)).crop((0.5, 0.5, 0.5, 0.5)).pixels.shape
+        (240, 320, 3)
+        """
+        left, top, width, height = box_px(region, self.width_px, self.height_px)
+        pixels = np.ascontiguousarray(self.pixels[top : top + height, left : left + width])
+        return Frame(pixels, self.time_s, self.sequence, self.source, self.reduction)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a picture file: ``.png`` keeps every pixel, ``.jpg`` is a tenth of the size.

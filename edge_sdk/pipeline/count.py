@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
+
+from edge_sdk.frame import Frame
+from edge_sdk.frame.region import box_px
+from edge_sdk.pipeline.seen import Seen
 
 __all__ = ["Cell", "Count"]
 
@@ -56,50 +60,59 @@ class Count:
         Best score first.
     totals : mapping of str to int
         How many cells of each class that the bundle knows, zero included.
-    source : str
-        Where the frame came from.
-    sequence : int
-        Its number there.
+    seen : Seen
+        The frame, and the one that was encoded for it.
     width_px, height_px : int
         The frame's size.
 
     Examples
     --------
+    >>> import numpy as np
     >>> cell = Cell("wbc", x_px=50.0, y_px=40.0, width_px=20.0, height_px=24.0, score=0.9)
-    >>> count = Count.of([cell], ["wbc", "rbc"], source="a.jpg", sequence=0, width_px=100, height_px=80)
+    >>> seen = Seen.of(Frame.of(np.zeros((80, 100), np.uint8)))
+    >>> count = Count.of([cell], ["wbc", "rbc"], seen=seen, width_px=100, height_px=80)
     >>> dict(count.totals), cell.radius_px
     ({'wbc': 1, 'rbc': 0}, 11.0)
     """
 
     cells: tuple[Cell, ...]
     totals: Mapping[str, int]
-    source: str
-    sequence: int
+    seen: Seen
     width_px: int
     height_px: int
 
     @classmethod
-    def of(
-        cls,
-        cells: list[Cell],
-        labels: list[str],
-        *,
-        source: str,
-        sequence: int,
-        width_px: int,
-        height_px: int,
-    ) -> Count:
+    def of(cls, cells: list[Cell], labels: list[str], *, seen: Seen, width_px: int, height_px: int) -> Count:
         """Add up the cells of each class in `labels`."""
         totals = dict.fromkeys(labels, 0)
         for cell in cells:
             totals[cell.label] += 1
-        return cls(tuple(cells), MappingProxyType(totals), source, sequence, width_px, height_px)
+        return cls(tuple(cells), MappingProxyType(totals), seen, width_px, height_px)
+
+    @property
+    def source(self) -> str:
+        """Where the frame came from."""
+        return self.seen.source
+
+    @property
+    def sequence(self) -> int:
+        """The frame's number there."""
+        return self.seen.sequence
+
+    def standing_for(self, frame: Frame) -> Count:
+        """Give the count of a later frame that shows nothing more than this one did."""
+        return replace(self, seen=self.seen.standing_for(frame))
+
+    def within(self, frame: Frame, region: Sequence[float]) -> Count:
+        """Give the count of a region in the pixels of the frame that it was cut out of."""
+        left_px, top_px, _, _ = box_px(region, frame.width_px, frame.height_px)
+        cells = tuple(cell._replace(x_px=cell.x_px + left_px, y_px=cell.y_px + top_px) for cell in self.cells)
+        return replace(self, cells=cells, width_px=frame.width_px, height_px=frame.height_px)
 
     def as_dict(self) -> dict[str, object]:
         """Give plain lists, dicts and numbers, ready for JSON; places rounded to a hundredth of a pixel."""
         return {
-            "source": self.source,
-            "sequence": self.sequence,
+            **self.seen.as_dict(),
             "width_px": self.width_px,
             "height_px": self.height_px,
             "totals": dict(self.totals),

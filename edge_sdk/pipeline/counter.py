@@ -13,6 +13,7 @@ from edge_sdk.frame import Frame
 from edge_sdk.pipeline.centre import REAL, CentreFinder, CentreRule
 from edge_sdk.pipeline.count import Cell, Count
 from edge_sdk.pipeline.preprocess import Geometry
+from edge_sdk.pipeline.seen import Seen
 from edge_sdk.pipeline.vision import Vision
 
 __all__ = ["Counter"]
@@ -63,10 +64,9 @@ class Counter:
         return Count.of(
             cells,
             self._labels,
-            source=frame.source,
-            sequence=frame.sequence,
-            width_px=frame.pixels.shape[1],
-            height_px=frame.pixels.shape[0],
+            seen=Seen.of(frame),
+            width_px=frame.width_px,
+            height_px=frame.height_px,
         )
 
     def _cells(self, maps: Mapping[str, npt.NDArray[Any]], geometry: Geometry) -> list[Cell]:

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.bundle import Card
+from edge_sdk.bundle import Bundle, Card
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
-from edge_sdk.memory import Acquire
+from edge_sdk.memory import HEAD, Acquire
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
 from edge_sdk.pulse import PULSE
 from edge_sdk.runtime import Model, Run, TensorSpec
 
-__all__ = ["Vision", "preprocess_for"]
+__all__ = ["Vision", "open_eyes", "preprocess_for"]
 
 Found = TypeVar("Found")
 
@@ -191,6 +191,45 @@ def _only(specs: Mapping[str, TensorSpec], model: Model, side: str) -> TensorSpe
             why="Encoders that want patches and positions instead of one picture are not known here.",
         )
     return next(iter(specs.values()))
+
+
+def open_eyes(bundle: Bundle, name: str, acquire: Acquire, *, for_good: bool) -> Vision:
+    """Make the visual side of a bundle, with the encoder that takes the fewest bytes.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle, or a bare model.
+    name : str
+        What to call it in errors.
+    acquire, for_good
+        See `Vision`.
+
+    Raises
+    ------
+    BundleError
+        It has no vision encoder.
+    """
+    plain = bundle.version is None
+    if not plain and not bundle.has("tf_lite_vision_encoder"):
+        raise BundleError(
+            f"{name} has no vision encoder.",
+            why="It is a bundle for text alone.",
+            fix="Take a bundle with one; edge bundle list shows them.",
+        )
+    pixels = "tf_lite_pixel_encoder"  # takes a quarter of the bytes that a float picture is
+    encoder = pixels if bundle.has(pixels) else "tf_lite_vision_encoder"
+    channels = bundle.section(pixels).items.get("channels") if encoder == pixels else None
+    order = str(channels) if channels else None
+    adapter, head = (part if bundle.has(part) else None for part in ("tf_lite_vision_adapter", HEAD))
+    return Vision(
+        acquire,
+        "tflite" if plain else encoder,
+        lambda spec: preprocess_for(bundle.card, spec, name, order),
+        adapter=adapter,
+        head=head,
+        for_good=for_good,
+    )
 
 
 def preprocess_for(card: Card | None, spec: TensorSpec, name: str, channels: str | None = None) -> Preprocess:

@@ -13,7 +13,9 @@ from data import CLASSES
 from edge_sdk.bundle import find_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.count import Cell, Count
+from edge_sdk.pipeline.seen import Seen
 
+SEEN = Seen("a", 0, 0.0, 0, 0.0)
 FIGURES = {"precision", "recall", "f1", "count_accuracy", "total_accuracy", "exact_rate"}
 
 
@@ -48,12 +50,12 @@ def test_a_folder_without_any_label_says_so(tmp_path: Path) -> None:
 
 def test_counted_cells_become_rows_like_those_of_labels() -> None:
     cells = [Cell("rbc", 150.0, 20.0, 30.0, 10.0, 0.9), Cell("platelet", 10.0, 90.0, 6.0, 4.0, 0.6)]
-    count = Count.of(cells, list(CLASSES), source="a", sequence=0, width_px=300, height_px=100)
+    count = Count.of(cells, list(CLASSES), seen=SEEN, width_px=300, height_px=100)
     found = evaluate.centres_of(count)
     assert evaluate.boxes_of(found) == pytest.approx(
         np.array([[1, 0.45, 0.15, 0.55, 0.25], [2, 7 / 300, 0.88, 13 / 300, 0.92]]), abs=1e-6
     )
-    empty = Count.of([], list(CLASSES), source="a", sequence=0, width_px=300, height_px=100)
+    empty = Count.of([], list(CLASSES), seen=SEEN, width_px=300, height_px=100)
     assert evaluate.boxes_of(evaluate.centres_of(empty)).shape == (0, 5)
 
 

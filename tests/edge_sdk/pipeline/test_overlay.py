@@ -6,6 +6,7 @@ import pytest
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.count import Cell, Count
 from edge_sdk.pipeline.overlay import draw
+from edge_sdk.pipeline.seen import Seen
 
 LABELS = ["wbc", "rbc", "platelet"]
 BLUE, GREEN, RED = (178, 114, 0), (115, 158, 0), (0, 94, 213)
@@ -17,7 +18,7 @@ def grey_frame(width_px: int = 800, height_px: int = 600) -> Frame:
 
 def counted(frame: Frame, *cells: Cell) -> Count:
     size = {"width_px": frame.width_px, "height_px": frame.height_px}
-    return Count.of(list(cells), LABELS, source=frame.source, sequence=frame.sequence, **size)
+    return Count.of(list(cells), LABELS, seen=Seen.of(frame), **size)
 
 
 def is_near(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -89,7 +90,7 @@ def test_pictures_of_odd_shapes_are_drawn_too(width_px: int, height_px: int) -> 
 def test_many_long_labels_still_fit_into_the_width() -> None:
     frame = grey_frame(640, 480)
     labels = [f"kind of cell {number}" for number in range(6)]
-    count = Count.of([], labels, source="a.jpg", sequence=0, width_px=640, height_px=480)
+    count = Count.of([], labels, seen=Seen("a.jpg", 0, 0.0, 0, 0.0), width_px=640, height_px=480)
     legend = draw(frame, count).pixels[480:]
     assert (legend[:, -3:] == 255).all()
     assert (legend < 120).any()
