@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from edge_sdk.errors import OverBudget
 from edge_sdk.pipeline.answer import State
@@ -43,6 +43,8 @@ class Generation:
         Picks.
     token : int
         The first token of the answer, which is not run yet.
+    clock : function
+        Gives seconds.
 
     Attributes
     ----------
@@ -50,8 +52,10 @@ class Generation:
         Guessed tokens, and those of them that were right.
     """
 
-    def __init__(self, decoder: Decoder, sampler: Sampler, token: int) -> None:
-        self._decoder, self._sampler = decoder, sampler
+    def __init__(
+        self, decoder: Decoder, sampler: Sampler, token: int, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._decoder, self._sampler, self._clock = decoder, sampler, clock
         self._token = token
         self._ready: deque[int] = deque()
         self._text = Lookup() if decoder.verifies else None
@@ -92,16 +96,16 @@ class Generation:
         return self._text.guess(most) if most > 0 else []
 
     def _step(self) -> int:
-        begin = time.perf_counter()
+        begin = self._clock()
         token = self._sampler.pick(self._decoder.step(self._token))
         if self._text is not None:
-            self._step_s = _least(self._step_s, time.perf_counter() - begin)
+            self._step_s = _least(self._step_s, self._clock() - begin)
             self._text.add([token])
         return token
 
     def _check(self, guess: list[int]) -> list[int]:
         """Run the last token and a guess of those after it; give what the sampler picks as far as that is the same."""
-        begin = time.perf_counter()
+        begin = self._clock()
         scores = self._decoder.verify([self._token, *guess])
         found: list[int] = []
         for row, guessed in zip(scores, [*guess, None], strict=True):
@@ -109,7 +113,7 @@ class Generation:
             if found[-1] != guessed:
                 break
         self._decoder.rewind(len(guess) + 1 - len(found))
-        self._check_s = _least(self._check_s, time.perf_counter() - begin)
+        self._check_s = _least(self._check_s, self._clock() - begin)
         self.checked += len(guess)
         self.kept += len(found) - 1
         assert self._text is not None

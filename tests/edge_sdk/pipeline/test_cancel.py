@@ -41,8 +41,7 @@ def test_a_cancel_within_a_step_ends_the_answer_with_it(toy: MakeToy) -> None:
         cancel_in_run(maker, decoder, 2)
         before = len(maker.toy.calls)
         with pytest.raises(Cancelled):
-            for token in draw(decoder, Settings(), state, first):
-                state.tokens.append(token)
+            state.tokens.extend(draw(decoder, Settings(), state, first))
         assert len(maker.toy.calls) == before + 2
 
 

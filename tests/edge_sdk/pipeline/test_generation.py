@@ -66,7 +66,11 @@ def test_guesses_that_are_wrong_end_guessing_for_longer_and_longer(toy: MakeToy)
     maker = toy(lengths=(512,), period=7, verifies=(4,))
     decoder = maker.decoder()
     token = Settings().sampler.pick(decoder.prefill([3, 4, 5] * 5))
-    generation = Generation(decoder, Settings().sampler, token)
+
+    def clock() -> float:  # a run that checks takes half as long again as a step
+        return sum(1.0 if size == 1 else 1.5 for _, size in maker.toy.calls)
+
+    generation = Generation(decoder, Settings().sampler, token, clock)
     # What it reads in the text is never what follows.
     generation._text.guess = lambda most: [2] * most
     for _ in range(300):
