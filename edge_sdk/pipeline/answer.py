@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 
+from edge_sdk.bundle import VisualRung
 from edge_sdk.errors import EdgeError
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline.seen import Seen
 
 __all__ = ["Answer", "StopText", "Timings"]
 
@@ -65,10 +68,12 @@ class Timings:
 class State:
     """What an answer and the generator that decodes it share.
 
-    ``overrun`` is how many tokens the cache holds beyond those of the answer's text.
+    ``rung`` is the one that its frames were seen on, where the bundle has several. ``overrun`` is how many tokens the
+    cache holds beyond those of the answer's text.
     """
 
-    frames: tuple[str, ...]
+    seen: tuple[Seen, ...]
+    rung: VisualRung | None = None
     timings: Timings = field(default_factory=Timings)
     finish: str = ""
     cancelled: bool = False
@@ -113,8 +118,23 @@ class Answer(Iterator[str]):
 
     @property
     def frames(self) -> tuple[str, ...]:
-        """Where the frames that were looked at came from."""
-        return self._state.frames
+        """The frames that were asked about: source and number of each."""
+        return tuple(map(str, self._state.seen))
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """The frames that were asked about, each with the one that was encoded for it."""
+        return self._state.seen
+
+    def standing_for(self, frame: Frame) -> Answer:
+        """Name a later frame, which shows nothing more than the one that was asked about; give this answer."""
+        self._state.seen = tuple(seen.standing_for(frame) for seen in self._state.seen)
+        return self
+
+    @property
+    def rung(self) -> VisualRung | None:
+        """How many visual tokens its frames had, and how they became so few; None where the bundle has one number."""
+        return self._state.rung
 
     @property
     def finish(self) -> str:

@@ -19,8 +19,9 @@ from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.generation import draw
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prompt import check_question, message, split_prompt
+from edge_sdk.pipeline.seen import Seen
 from edge_sdk.pipeline.settings import Settings, SettingsArguments
-from edge_sdk.pulse import PULSE
+from edge_sdk.pipeline.visual_ladder import Ladder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -69,6 +70,8 @@ class Conversation:
         Most frames in one question.
     when_done : function, optional
         Called with the conversation whenever an answer has ended.
+    ladder : Ladder, optional
+        The numbers of visual tokens that a frame may have; by default the one that the bundle gives.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Conversation:
         eyes: Eyes | None,
         frames_most: int | None = None,
         when_done: Callable[[Conversation], None] | None = None,
+        ladder: Ladder | None = None,
     ) -> None:
         self._language = language
         self._eyes = eyes
         self._frames_most = frames_most
         self._when_done = when_done
+        self._ladder = ladder or Ladder(language.name, None)
         self._decoder = language.new_decoder(self._checkpoint)
         self._messages: list[dict[str, object]] = []
         self._embeddings: list[npt.NDArray[np.float32]] = []
@@ -131,7 +136,8 @@ class Conversation:
         frames : frame or list of frames, optional
             What it is about; frames of earlier questions are remembered.
         **settings
-            As in `VisionLanguageModel.ask`: max_tokens, temperature, top_k, top_p, stop, seed.
+            As in `VisionLanguageModel.ask`: max_tokens, temperature, top_k, top_p, stop, seed, visual_tokens,
+            deadline_ms.
 
         Raises
         ------
@@ -157,7 +163,7 @@ class Conversation:
             messages = [*self._messages, message(prompt, len(pictures))]
             text = self._language.template.render(messages)
             fresh = not (self._said and text.startswith(self._said))
-            state = State(frames=tuple(f"{f.source}#{f.sequence}" for f in pictures))
+            state = State(seen=tuple(map(Seen.of, pictures)))
             turn = _Turn(text, messages, pictures, fresh, wanted, StopText(wanted.stops), state)
             parts = self._parts(turn)
             self._turn = turn
@@ -196,9 +202,8 @@ class Conversation:
         head = self._language.start if turn.fresh else self._unfed
         if head:
             parts.insert(0, list(head))
-        # Asked only where there is a frame: a question without one needs no adapter in memory.
-        visual = self._eyes.token_count if self._eyes and count else 0
-        needed = sum(visual if isinstance(part, int) else len(part) for part in parts)
+        text_tokens = sum(len(part) for part in parts if not isinstance(part, int))
+        needed = text_tokens + self._visual_tokens(turn, text_tokens)
         used = 0 if turn.fresh else self._decoder.position
         if used + needed >= self._decoder.capacity:
             raise PromptTooLong(
@@ -209,6 +214,16 @@ class Conversation:
         if not parts or isinstance(parts[-1], int):
             raise PromptError("The prompt ends with a frame.", why="The bundle's template puts no text after it.")
         return parts
+
+    def _visual_tokens(self, turn: _Turn, text_tokens: int) -> int:
+        """Choose how many tokens the new frames get; give how many all of the prompt's frames have."""
+        before = sum(map(len, self._embeddings)) if turn.fresh else 0
+        # Only where there is a frame: a question without one needs no adapter in memory.
+        if self._eyes is None or not turn.frames:
+            return before
+        rung = self._ladder.choose(turn.settings.wish, text_tokens + before, len(turn.frames))
+        turn.state.rung = rung
+        return before + len(turn.frames) * (rung.tokens if rung else self._eyes.token_count)
 
     def _decode(self, turn: _Turn, parts: list[list[int] | int]) -> Iterator[str]:
         state = turn.state
@@ -228,7 +243,8 @@ class Conversation:
     def _prefill(self, turn: _Turn, parts: list[list[int] | int]) -> int:
         """Feed the prompt; give the first token of the answer."""
         begin = time.perf_counter()
-        turn.seen = [self._eyes.tokens(frame) for frame in turn.frames] if self._eyes else []
+        tokens = [self._eyes.tokens(frame) for frame in turn.frames] if self._eyes else []
+        turn.seen = [self._ladder.fewer(each, turn.state.rung) for each in tokens]
         pictures = [*self._embeddings, *turn.seen] if turn.fresh else turn.seen
         timings = turn.state.timings
         timings.encode_s = time.perf_counter() - begin
@@ -242,6 +258,7 @@ class Conversation:
         self._asked = self._decoder.position
         timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
+        self._ladder.note(timings.encode_s, timings.prefill_s, timings.prompt_tokens)
         return turn.settings.sampler.pick(logits)
 
     def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
-from edge_sdk.errors import BundleError, ClosedError, EdgeError
+from edge_sdk.errors import ClosedError, EdgeError
 from edge_sdk.frame import Frame
-from edge_sdk.memory import HEAD, LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan, trim
+from edge_sdk.memory import LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Count
 from edge_sdk.pipeline.counter import Counter
+from edge_sdk.pipeline.cut import Cutter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
-from edge_sdk.pipeline.vision import Vision, preprocess_for
+from edge_sdk.pipeline.vision import Vision, open_eyes
+from edge_sdk.pipeline.visual_ladder import Ladder
+from edge_sdk.pipeline.watch import compare_frames, watch_answers, watch_counts
 from edge_sdk.pulse import PULSE
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from edge_sdk.pipeline.settings import SettingsArguments
 
 __all__ = ["VisionLanguageModel"]
 
@@ -48,11 +57,14 @@ class VisionLanguageModel:
         self.plan = plan
         self._loader = loader
         self._guard = guard
+        told = bundle.card.visual_ladder if bundle.card else None
+        self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None)
         self._lock = threading.RLock()
         self._vision: Vision | None = None
         self._counter: Counter | None = None
         self._language: Language | None = None
         self._kin: Kin | None = None
+        self._cutter = Cutter()
         # What the next `ask` may use: one conversation at rest, so that its cache is not made anew every time.
         self._idle: deque[Conversation] = deque(maxlen=1)
         self._closed = False
@@ -75,6 +87,11 @@ class VisionLanguageModel:
         cells = self.bundle.card.cells if self.bundle.card else None
         return tuple(item.name for item in cells.classes) if cells else ()
 
+    @property
+    def visual_tokens(self) -> tuple[int, ...]:
+        """The numbers of visual tokens that a frame may have, the most first; empty where there is no choice."""
+        return tuple(rung.tokens for rung in self._ladder.rungs)
+
     def ask(
         self,
         prompt: str,
@@ -86,6 +103,9 @@ class VisionLanguageModel:
         top_p: float | None = None,
         stop: str | Sequence[str] = (),
         seed: int | None = None,
+        visual_tokens: int | None = None,
+        deadline_ms: float | None = None,
+        region: Sequence[float] | None = None,
     ) -> Answer:
         """Ask one question, with nothing remembered of earlier ones.
 
@@ -109,6 +129,13 @@ class VisionLanguageModel:
             The answer ends before any of these.
         seed : int, optional
             Makes drawing repeatable.
+        visual_tokens : int, optional
+            How many tokens each frame gets, one of the bundle's `visual_tokens`; by default the most there are.
+        deadline_ms : float, optional
+            The most visual tokens with which the first word is expected in time, by what earlier answers took; the
+            fewest while nothing is known. ``answer.rung`` says which it were.
+        region : four numbers, optional
+            The part of each frame that is looked at; see `Frame.crop`.
 
         Returns
         -------
@@ -138,13 +165,15 @@ class VisionLanguageModel:
         try:
             return talk.ask(
                 prompt,
-                frames,
+                self._cutter.cut_all(frames, region),
                 max_tokens=max_tokens,
                 temperature=temperature,
                 top_k=top_k,
                 top_p=top_p,
                 stop=stop,
                 seed=seed,
+                visual_tokens=visual_tokens,
+                deadline_ms=deadline_ms,
             )
         except EdgeError:
             self._idle_again(talk)
@@ -154,13 +183,15 @@ class VisionLanguageModel:
         """Start a dialogue that remembers: what was said is kept in a key-value cache of its own."""
         return self._converse(None)
 
-    def count(self, frame: object) -> Count:
+    def count(self, frame: object, *, region: Sequence[float] | None = None) -> Count:
         """Count the cells of a frame.
 
         Parameters
         ----------
         frame : frame
             Anything that `Frame.of` takes.
+        region : four numbers, optional
+            The part of it that is looked at; see `Frame.crop`.
 
         Returns
         -------
@@ -178,7 +209,55 @@ class VisionLanguageModel:
             if self._counter is None:
                 self._counter = Counter(self._eyes(), self.bundle)
             self._look_at_memory(SIGHT)
-            return self._counter.count(Frame.of(frame))
+            whole = Frame.of(frame)
+            count = self._counter.count(self._cutter.cut(whole, region))
+            return count if region is None else count.within(whole, region)
+
+    @overload
+    def watch(
+        self, frames: Iterable[object], *, region: Sequence[float] | None = None, gate: bool = True
+    ) -> Iterator[Count]: ...
+    @overload
+    def watch(
+        self,
+        frames: Iterable[object],
+        prompt: str,
+        *,
+        region: Sequence[float] | None = None,
+        gate: bool = True,
+        **settings: Unpack[SettingsArguments],
+    ) -> Iterator[Answer]: ...
+    def watch(
+        self,
+        frames: Iterable[object],
+        prompt: str | None = None,
+        *,
+        region: Sequence[float] | None = None,
+        gate: bool = True,
+        **settings: Unpack[SettingsArguments],
+    ) -> Iterator[Count] | Iterator[Answer]:
+        """Count frame after frame of a camera, or ask about each; what shows nothing new is not encoded again.
+
+        Of a frame that differs from the last encoded one by no more than the sensor's noise, the count or the answer
+        is that one's; ``seen`` names both frames, and ``seen.kept`` says so. An answer is decoded only if it is read.
+
+        Parameters
+        ----------
+        frames : camera, or any iterable of frames
+            Of a camera always the newest frame.
+        prompt : str, optional
+            The question; without one, cells are counted.
+        region : four numbers, optional
+            The part of each frame that is looked at; outside of it nothing is news.
+        gate : bool
+            False: look at every frame.
+        **settings
+            As in `ask`.
+        """
+        pairs = compare_frames(frames, region, gate=gate)
+        if prompt is None:
+            return watch_counts(pairs, lambda frame: self.count(frame, region=region))
+        return watch_answers(pairs, lambda frame: self.ask(prompt, frame, region=region, **settings))
 
     def embed(self, frame: object) -> npt.NDArray[np.float32]:
         """Give the pooled visual embedding of a frame: ``(D,) float32``, the mean of its features.
@@ -207,7 +286,8 @@ class VisionLanguageModel:
         with self._lock:
             language, card = self._words(), self.bundle.card
             eyes = self._eyes() if language.pictures else None
-            return Conversation(language, eyes, card.frames_per_question if card else None, when_done)
+            most = card.frames_per_question if card else None
+            return Conversation(language, eyes, most, when_done, self._ladder)
 
     def _idle_again(self, talk: Conversation) -> None:
         talk.rest()
@@ -240,7 +320,7 @@ class VisionLanguageModel:
             self._guard.check(
                 (
                     ("the conversation at rest", self._drop_idle),
-                    ("the last frame", self._vision.forget if self._vision else trim),
+                    ("the last frame", self._forget_frame),
                     ("models that are not in use", lambda: self._loader.drop_idle(needed)),
                 )
             )
@@ -249,29 +329,15 @@ class VisionLanguageModel:
         with suppress(IndexError):
             self._idle.pop().close()
 
+    def _forget_frame(self) -> None:
+        self._cutter.forget()
+        if self._vision is not None:
+            self._vision.forget()
+
     def _eyes(self) -> Vision:
         self._check_open()
         if self._vision is None:
             if self.plan is not None and any(section.name == WORDS for section in self.plan.sections):
                 self._words()  # takes most while it is read, so that is before anything else is there
-            plain = self.bundle.version is None
-            if not plain and not self.bundle.has("tf_lite_vision_encoder"):
-                raise BundleError(
-                    f"{self.name} has no vision encoder.",
-                    why="It is a bundle for text alone.",
-                    fix="Take a bundle with one; edge bundle list shows them.",
-                )
-            pixels = "tf_lite_pixel_encoder"  # takes a quarter of the bytes that a float picture is
-            encoder = pixels if self.bundle.has(pixels) else "tf_lite_vision_encoder"
-            channels = self.bundle.section(pixels).items.get("channels") if encoder == pixels else None
-            order = str(channels) if channels else None
-            adapter, head = (name if self.bundle.has(name) else None for name in ("tf_lite_vision_adapter", HEAD))
-            self._vision = Vision(
-                self._loader.acquire,
-                "tflite" if plain else encoder,
-                lambda spec: preprocess_for(self.bundle.card, spec, self.name, order),
-                adapter=adapter,
-                head=head,
-                for_good=self.plan is None,
-            )
+            self._vision = open_eyes(self.bundle, self.name, self._loader.acquire, for_good=self.plan is None)
         return self._vision

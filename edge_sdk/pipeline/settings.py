@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from edge_sdk.errors import PromptError
 from edge_sdk.pipeline.sampler import Sampler
+from edge_sdk.pipeline.visual_ladder import TokenWish
 
 __all__ = ["Settings", "SettingsArguments"]
 
@@ -20,6 +21,8 @@ class SettingsArguments(TypedDict, total=False):
     top_p: float | None
     stop: str | Sequence[str]
     seed: int | None
+    visual_tokens: int | None
+    deadline_ms: float | None
 
 
 class Settings:
@@ -33,6 +36,8 @@ class Settings:
         See `Sampler`.
     stop : str or sequence of str
         The answer ends before any of these.
+    visual_tokens, deadline_ms
+        See `TokenWish`.
 
     Raises
     ------
@@ -49,6 +54,8 @@ class Settings:
         top_p: float | None = None,
         stop: str | Sequence[str] = (),
         seed: int | None = None,
+        visual_tokens: int | None = None,
+        deadline_ms: float | None = None,
     ) -> None:
         for name, value in (("max_tokens", max_tokens), ("top_k", top_k), ("seed", seed)):
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
@@ -63,4 +70,5 @@ class Settings:
             raise PromptError(f"stop is {stop!r}.", fix="Give a text, or a list of texts.")
         self.max_tokens = max_tokens
         self.stops = tuple(text for text in stops if text)
+        self.wish = TokenWish(visual_tokens, deadline_ms)
         self.sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

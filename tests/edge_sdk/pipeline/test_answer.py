@@ -7,6 +7,7 @@ import pytest
 
 from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.answer import Answer, State, StopText, Timings
+from edge_sdk.pipeline.seen import Seen
 
 
 def _answer(pieces: list[str], state: State) -> Answer:
@@ -20,7 +21,7 @@ def _answer(pieces: list[str], state: State) -> Answer:
 
 
 def test_an_answer_gives_its_pieces_and_then_its_timings() -> None:
-    answer = _answer(["two ", "cells"], State(frames=("a.png#0",)))
+    answer = _answer(["two ", "cells"], State(seen=(Seen("a.png", 0, 1.5, 0, 1.5),)))
     with pytest.raises(EdgeError, match="not finished"):
         _ = answer.timings
     assert list(answer) == ["two ", "cells"]
@@ -30,7 +31,7 @@ def test_an_answer_gives_its_pieces_and_then_its_timings() -> None:
 
 
 def test_the_text_of_an_answer_decodes_what_is_still_to_come() -> None:
-    answer = _answer(["a", "b", "c"], State(frames=()))
+    answer = _answer(["a", "b", "c"], State(seen=()))
     assert next(answer) == "a"
     assert answer.text == "abc"
 
