@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from language import WIDTH, Perception
+from language import WIDTH, Mapper, Perception
 from torch import Tensor, nn
 from vision import CENTRES, GRID
 
@@ -60,6 +60,17 @@ class PlaceMapper(nn.Module):
         # Cells of each class, whether there is any, cover, film.
         self.content = nn.Parameter(torch.randn(2 * _CLASSES + 2, width) * _CELL_SCALE)
         self.place = nn.Parameter(_waves() @ torch.randn(4 * len(_WAVES) + 1, width) * _PLACE_SCALE)
+
+    @torch.no_grad()
+    def begin_with(self, spelled: Mapper) -> None:
+        """Take over how a third of the field is spelled, and a white cell or a platelet in it: the decoder knows it."""
+        levels = spelled.third.weight.T
+        third = torch.arange(PLACES) * 3 // PLACES
+        slots = spelled.slot[-9:][(3 * third[:, None] + third).reshape(-1)]
+        half = len(levels) // 2
+        self.place.copy_(0.5 * self.place + slots + levels[0] + levels[half])
+        self.content[0], self.content[2] = levels[1] - levels[0], levels[half + 1] - levels[half]
+        self.content[_CLASSES : 2 * _CLASSES] *= 0.5
 
     def forward(self, field: Field) -> Tensor:
         film = field.film[:, None, None].expand(-1, PLACES * PLACES, 1)
