@@ -124,10 +124,11 @@ class Generation:
     def _judge(self, gained: int) -> None:
         """Stop guessing for a while where it gives less than steps would in the same time."""
         steps = self._check_s / self._step_s if self._step_s else _CHECK_STEPS
-        self._surplus += _LATEST * (gained - steps * _GAIN - self._surplus)
-        if self._surplus > 0:
+        gain = gained - steps * _GAIN
+        self._surplus += _LATEST * (gain - self._surplus)
+        if gain > 0:
             self._rest = _REST
-        else:
+        elif self._surplus <= 0:
             self._surplus, self._resting = _CREDIT, self._rest
             self._rest = min(2 * self._rest, _REST_MOST)
 
