@@ -137,16 +137,17 @@ class Decoder:
             return binding.scores
 
     @property
-    def verifies(self) -> int:
-        """The most tokens that `verify` takes now; 0 where it takes none."""
+    def verifies(self) -> tuple[tuple[int, float], ...]:
+        """How many tokens `verify` may take now, and how many steps each of these runs costs; empty for none."""
         caches = self.caches
-        if caches is None or caches.axes is None:
-            return 0
-        room = min(caches.stage.length, self.capacity) - self.position
-        return max((size for size in caches.stage.verifies if size <= room), default=0)
+        if caches is None or caches.axes is None or not caches.stage.verifies:
+            return ()
+        stage, pace = caches.stage, self.kin.pace
+        room, step = min(stage.length, self.capacity) - self.position, pace.step(stage)
+        return tuple((size, pace.cost(stage, size, scored=True) / step) for size in stage.verifies if size <= room)
 
     def verify(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Run several tokens, no more than `verifies`, and return the scores of what may follow each of them.
+        """Run several tokens, no more than `verifies` says, and return the scores of what may follow each of them.
 
         Returns
         -------

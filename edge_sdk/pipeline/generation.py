@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from edge_sdk.errors import OverBudget
 from edge_sdk.pipeline.answer import State
@@ -21,11 +21,9 @@ logger = logging.getLogger(__name__)
 
 # After guesses that did not pay none are made for this many tokens, and for twice as many the next time.
 _REST, _REST_MOST = 16, 256
-# What a run that checks guesses costs in steps, until one was measured: little where reading weights takes the time.
-_CHECK_STEPS = 1.3
-# By how much it must give more than steps in the same time, to be worth more work; how far ahead of that guessing
-# begins; and how much the latest run counts.
-_GAIN, _CREDIT, _LATEST = 1.05, 0.3, 0.3
+# How often a guessed token is right, until that is known; how much the latest one counts; and how many times more
+# tokens than steps a run that checks guesses has to promise in the same time, to be worth more work.
+_RIGHT, _LATEST, _GAIN = 0.6, 0.25, 1.05
 
 
 class Generation:
@@ -43,8 +41,6 @@ class Generation:
         Picks.
     token : int
         The first token of the answer, which is not run yet.
-    clock : function
-        Gives seconds.
 
     Attributes
     ----------
@@ -52,19 +48,15 @@ class Generation:
         Guessed tokens, and those of them that were right.
     """
 
-    def __init__(
-        self, decoder: Decoder, sampler: Sampler, token: int, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self._decoder, self._sampler, self._clock = decoder, sampler, clock
+    def __init__(self, decoder: Decoder, sampler: Sampler, token: int) -> None:
+        self._decoder, self._sampler = decoder, sampler
         self._token = token
         self._ready: deque[int] = deque()
         self._text = Lookup() if decoder.verifies else None
         if self._text is not None:
             self._text.add([item for item in decoder.rows[: decoder.position] if isinstance(item, int)])
             self._text.add([token])
-        self._resting, self._rest = 0, _REST
-        self._step_s = self._check_s = 0.0
-        self._surplus = _CREDIT
+        self._resting, self._rest, self._right = 0, _REST, _RIGHT
         self.checked = self.kept = 0
 
     @property
@@ -86,56 +78,50 @@ class Generation:
         self._ready.clear()
 
     def _guess(self) -> list[int]:
-        """Guess, unless that has not paid lately."""
+        """Guess as far as it pays by how often guesses were right, unless they did not pay lately."""
         if self._text is None:
             return []
         if self._resting:
             self._resting -= 1
             return []
-        most = self._decoder.verifies - 1
-        return self._text.guess(most) if most > 0 else []
+        guess = self._text.guess(max((size for size, _ in self._decoder.verifies), default=1) - 1)
+        if not guess:
+            return []
+        promise, most = max((self._promise(size) / cost, size - 1) for size, cost in self._decoder.verifies)
+        if promise > _GAIN:
+            return guess[:most]
+        self._resting, self._right = self._rest, _RIGHT
+        self._rest = min(2 * self._rest, _REST_MOST)
+        return []
+
+    def _promise(self, size: int) -> float:
+        """Return how many tokens a run may be expected to give: one, and each guess as long as all were right."""
+        return sum(self._right**place for place in range(size))
 
     def _step(self) -> int:
-        begin = self._clock()
         token = self._sampler.pick(self._decoder.step(self._token))
         if self._text is not None:
-            self._step_s = _least(self._step_s, self._clock() - begin)
             self._text.add([token])
         return token
 
     def _check(self, guess: list[int]) -> list[int]:
         """Run the last token and a guess of those after it; give what the sampler picks as far as that is the same."""
-        begin = self._clock()
         scores = self._decoder.verify([self._token, *guess])
         found: list[int] = []
         for row, guessed in zip(scores, [*guess, None], strict=True):
             found.append(self._sampler.pick(row))
+            if guessed is not None:
+                self._right += _LATEST * ((found[-1] == guessed) - self._right)
             if found[-1] != guessed:
                 break
         self._decoder.rewind(len(guess) + 1 - len(found))
-        self._check_s = _least(self._check_s, self._clock() - begin)
         self.checked += len(guess)
         self.kept += len(found) - 1
+        if len(found) > len(guess):
+            self._rest = _REST
         assert self._text is not None
         self._text.add(found)
-        self._judge(len(found))
         return found
-
-    def _judge(self, gained: int) -> None:
-        """Stop guessing for a while where it gives less than steps would in the same time."""
-        steps = self._check_s / self._step_s if self._step_s else _CHECK_STEPS
-        gain = gained - steps * _GAIN
-        self._surplus += _LATEST * (gain - self._surplus)
-        if gain > 0:
-            self._rest = _REST
-        elif self._surplus <= 0:
-            self._surplus, self._resting = _CREDIT, self._rest
-            self._rest = min(2 * self._rest, _REST_MOST)
-
-
-def _least(before: float, now: float) -> float:
-    """Follow what something costs: what disturbed it once is forgotten."""
-    return min(now, before + 0.1 * (now - before)) if before else now
 
 
 def draw(decoder: Decoder, settings: Settings, state: State, token: int) -> Generator[int, None, None]:

@@ -10,9 +10,18 @@ import pytest
 
 from edge_sdk.pipeline.answer import State
 from edge_sdk.pipeline.generation import Generation, draw
+from edge_sdk.pipeline.kv_cache import Stage
+from edge_sdk.pipeline.pace import Pace
 from edge_sdk.pipeline.settings import Settings
 
 MakeToy = Callable[..., Any]
+
+
+class Costs(Pace):
+    """A run that checks guesses costs so many steps, whatever the clock says."""
+
+    def cost(self, stage: Stage, size: int, *, scored: bool) -> float:
+        return {1: 1.0, 4: 1.4, 8: 2.2}.get(size, 1 + size / 10)
 
 
 def answer(maker: Any, prompt: Sequence[int], count: int, settings: Settings) -> tuple[list[int], State]:
@@ -65,18 +74,29 @@ def test_without_signatures_that_check_nothing_is_guessed(toy: MakeToy) -> None:
 def test_guesses_that_are_wrong_end_guessing_for_longer_and_longer(toy: MakeToy) -> None:
     maker = toy(lengths=(512,), period=7, verifies=(4,))
     decoder = maker.decoder()
+    decoder.kin.pace = Costs(1)
     token = Settings().sampler.pick(decoder.prefill([3, 4, 5] * 5))
-
-    def clock() -> float:  # a run that checks takes half as long again as a step
-        return sum(1.0 if size == 1 else 1.5 for _, size in maker.toy.calls)
-
-    generation = Generation(decoder, Settings().sampler, token, clock)
+    generation = Generation(decoder, Settings().sampler, token)
     # What it reads in the text is never what follows.
     generation._text.guess = lambda most: [2] * most
     for _ in range(300):
         generation.next()
     assert generation.kept == 0
-    assert generation.checked <= 3 * 12
+    assert generation.checked <= 3 * 15
+
+
+def test_the_surer_guesses_are_the_longer_they_get(toy: MakeToy) -> None:
+    maker = toy(lengths=(512,), period=3, verifies=(4, 8))
+    decoder = maker.decoder()
+    decoder.kin.pace = Costs(1)
+    token = Settings().sampler.pick(decoder.prefill([3, 4, 5] * 5))
+    del maker.toy.calls[:]
+    generation = Generation(decoder, Settings().sampler, token)
+    for _ in range(100):
+        generation.next()
+    sizes = [size for name, size in maker.toy.calls if "verify" in name]
+    assert sizes[0] == 4
+    assert sizes[-1] == 8
 
 
 def test_the_cache_is_filled_to_its_last_place(toy: MakeToy) -> None:
