@@ -5,6 +5,7 @@ from __future__ import annotations
 from boards.errors import EdgeError
 
 __all__ = [
+    "BenchError",
     "BundleError",
     "CameraError",
     "Cancelled",
@@ -23,6 +24,10 @@ __all__ = [
     "UnitError",
     "UnknownCheck",
 ]
+
+
+class BenchError(EdgeError, ValueError):
+    """A report of measurements is none, or two of them cannot be compared."""
 
 
 class BundleError(EdgeError, ValueError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from boards.telemetry.cgroup import CgroupMemory, read_cgroup
     from boards.telemetry.clock import CpuClock, DeviceClock
+    from boards.telemetry.energy import EnergyMeter, EnergyReading
     from boards.telemetry.firmware import ask_firmware
     from boards.telemetry.flash import FlashWear
     from boards.telemetry.load import Load, Pressure, Stall
@@ -27,6 +28,8 @@ __all__ = [
     "CoolingDevice",
     "CpuClock",
     "DeviceClock",
+    "EnergyMeter",
+    "EnergyReading",
     "FlashWear",
     "Load",
     "Memory",
@@ -48,6 +51,7 @@ __all__ = [
 _NAMES = {
     "cgroup": ("CgroupMemory", "read_cgroup"),
     "clock": ("CpuClock", "DeviceClock"),
+    "energy": ("EnergyMeter", "EnergyReading"),
     "firmware": ("ask_firmware",),
     "flash": ("FlashWear",),
     "load": ("Load", "Pressure", "Stall"),

@@ -22,6 +22,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 # Command -> (module, attribute): adding a command is one file and one line here.
 COMMANDS = {
     "ask": ("edge_sdk.cli.ask", "ask"),
+    "bench": ("edge_sdk.cli.bench", "bench"),
     "board": ("edge_sdk.cli.board", "board"),
     "bundle": ("edge_sdk.cli.bundle", "bundle"),
     "count": ("edge_sdk.cli.count", "count"),

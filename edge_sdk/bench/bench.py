@@ -1,0 +1,230 @@
+"""Measure a bundle in turns, each job of a turn in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import boards
+from boards.telemetry import EnergyMeter, Telemetry, read_memory
+from edge_sdk import __version__
+from edge_sdk.bench.cold import drop_pages
+from edge_sdk.bench.job import Job
+from edge_sdk.bench.process import do_job
+from edge_sdk.bench.report import Condition, Report, Subject
+from edge_sdk.bench.tally import limits_of, measures_of, read_name
+from edge_sdk.bench.work import work_of
+from edge_sdk.bundle import open_bundle, sha256
+from edge_sdk.errors import EdgeError
+from edge_sdk.memory import best_variant, check_settings, engine_threads
+from edge_sdk.memory.outline import outline_of
+from edge_sdk.runtime import WeightCache
+from edge_sdk.units import format_bytes, parse_bytes
+
+__all__ = ["TURNS", "Bench", "run"]
+
+TURNS = 7
+_COLD_TURNS = 3  # each writes the packed weights anew, which wears a card
+_TITLES = {
+    "load": "load, warm",
+    "use": "questions and frames",
+    "run": "bare runs",
+    "decode": "prefill and decode",
+    "memory": "memory",
+    "limit": "what the machine could do",
+}
+
+
+_NONE_PACKED = "No packed weights are kept: the models are small, or the disk has no room (edge doctor says so)."
+
+
+class Bench:
+    """A benchmark of one bundle: go through `steps` to run it, and take `report` whenever it is wanted.
+
+    Parameters
+    ----------
+    bundle : str or path
+        A name or a file, as `edge_sdk.load` takes it.
+    turns : int
+        How often all of it is measured; a cold load three times at the most.
+    engine, threads, budget
+        As `edge_sdk.load` takes them; by default a board's big cores, four at the most.
+    camera : str
+        Where frames come from while it is measured how many a second are looked at; not measured without.
+    short : bool
+        One turn, and little of everything: to see that it runs.
+    do : function
+        Does a job in a process of its own, and gives what that found.
+
+    Raises
+    ------
+    BundleError
+        There is no such bundle, it is damaged, or it has no model that this SDK runs.
+    EdgeError
+        A setting makes no sense.
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str],
+        *,
+        turns: int = TURNS,
+        engine: str = "auto",
+        threads: int | None = None,
+        budget: str | None = None,
+        camera: str = "",
+        short: bool = False,
+        do: Callable[[Job], dict[str, float]] = do_job,
+    ) -> None:
+        check_settings(engine, threads, "all")
+        if turns < 1:
+            raise EdgeError(f"{turns} turns cannot be measured.", fix="Ask for at least one.")
+        self._turns, self._do = 1 if short else turns, do
+        path = best_variant(bundle)
+        budget = budget or os.environ.get("EDGE_BUDGET") or None
+        if budget is not None:
+            parse_bytes(budget)
+        threads = threads or engine_threads()
+        with open_bundle(path) as opened:
+            outline = outline_of(opened, opened.card.name if opened.card else path.stem)
+            self._work = work_of(opened)
+            kinds = ["load", "use", *(["run"] if opened.version is None else [])]
+            kinds += ["decode"] if outline.language else []
+        self._kinds = [*kinds, "memory", "limit"]
+        self._sets = self._fitting(sorted(set(self._work.decode_bytes.values())))
+        self._job = Job("", str(path), "", engine, threads, budget, camera, short, self._sets)
+        board = boards.detect()
+        self._subject = Subject(
+            outline.bundle, "", board.profile.id, board.processor.name, engine, threads, budget or "", camera
+        )
+        self._found: dict[str, list[float]] = defaultdict(list)
+        self._telemetry = Telemetry()
+        self._before = self._after = self._condition()
+        self._notes = dict.fromkeys(self._first_notes(bool(outline.sight)))
+
+    @property
+    def count(self) -> int:
+        """How many steps there are."""
+        return min(self._turns, _COLD_TURNS) + self._turns * len(self._kinds)
+
+    @property
+    def report(self) -> Report:
+        """What was found so far."""
+        return Report(
+            version=__version__,
+            subject=self._subject,
+            short=self._job.short,
+            measures=measures_of(self._found, self._work),
+            limits=limits_of(self._found),
+            before=self._before,
+            after=self._after,
+            notes=tuple(self._notes),
+        )
+
+    def steps(self) -> Iterator[str]:
+        """Measure; yields what comes next before each step. Nothing is left behind, however it ends.
+
+        Raises
+        ------
+        EdgeError
+            The bundle, or the camera, does not do what it should.
+        """
+        if not self._subject.sha256:
+            self._subject = replace(self._subject, sha256=sha256(Path(self._job.path)))
+        with tempfile.TemporaryDirectory(prefix="edge-bench-", dir=_place()) as scratch:
+            for turn in range(min(self._turns, _COLD_TURNS)):
+                yield f"load, cold {turn + 1}/{min(self._turns, _COLD_TURNS)}"
+                self._load_cold(Path(scratch, f"cold-{turn}"))
+            for turn in range(self._turns):
+                for kind in self._kinds:
+                    yield f"{_TITLES[kind]} {turn + 1}/{self._turns}"
+                    # The packed weights that the first cold load wrote.
+                    self._add(self._do(replace(self._job, kind=kind, cache=str(Path(scratch, "cold-0")))), kind)
+                self._look()
+
+    def _load_cold(self, cache: Path) -> None:
+        """Load from an empty weight cache and, where that can be had, from the disk."""
+        kept = drop_pages(Path(self._job.path))
+        told = f"its file was still in the kernel's memory: {kept}" if kept else "its file was read from the disk"
+        self._notes[
+            f"Cold is a process that has just started and an empty weight cache; {told.rstrip('.')}. "
+            "Python and the engine's library were in the kernel's memory."
+        ] = None
+        self._add({"load": self._do(replace(self._job, kind="load", cache=str(cache)))["load"]}, "cold")
+        files = list(cache.iterdir()) if cache.is_dir() else []
+        packed = sum(file.stat().st_size for file in files if file.suffix == ".weights")
+        self._notes[f"Packed weights take {format_bytes(packed)} of the disk." if packed else _NONE_PACKED] = None
+        if cache.name != "cold-0":  # the turns use the first one's
+            for file in files:
+                file.unlink()
+
+    def _add(self, found: dict[str, float], kind: str) -> None:
+        for name, value in found.items():
+            if name == "load":
+                name = "load_cold" if kind == "cold" else "load_warm"
+            elif name == "process_start" and kind != "load":
+                continue  # one for each turn
+            elif name.startswith("read@"):
+                name = read_name(int(name.partition("@")[2]))
+            if value > 0:
+                self._found[name].append(value)
+
+    def _fitting(self, sets: list[int]) -> tuple[int, ...]:
+        """Leave out working sets that there is no room for."""
+        room = (read_memory().available_bytes or 0) // 2
+        return tuple(size for size in sets if size <= room)
+
+    def _first_notes(self, sees: bool) -> Iterator[str]:
+        if self._job.short:
+            yield "One short turn: it shows that all of it runs, and tells no speeds."
+        for size in set(self._work.decode_bytes.values()).difference(self._sets):
+            yield f"How fast {format_bytes(size)} of memory are read was not measured: that much is not free."
+        if sees and not self._job.camera:
+            yield "Frames a second were not measured: name a camera, such as /dev/video0, or sim://smear (simulated)."
+        elif not sees and self._job.camera:
+            yield "The camera was not used: this bundle sees no frames."
+        elif self._job.camera.startswith("sim:"):
+            yield "The camera is simulated: its frames are computed meanwhile, by the same processors."
+        with EnergyMeter() as meter:
+            if not meter.source:
+                yield "This machine does not tell what power it takes, or not to this user."
+            else:
+                yield f"Power is that of {meter.source} ({meter.covers})."
+        if self._before.temperature_c is None:
+            yield "This machine tells no temperature."
+
+    def _look(self) -> None:
+        """See how the machine is; that it was slowed down once counts for all the time."""
+        now = self._condition()
+        causes = tuple(dict.fromkeys((*self._after.causes, *now.causes)))
+        self._after = replace(now, throttled=self._after.throttled or now.throttled, causes=causes)
+
+    def _condition(self) -> Condition:
+        reading = self._telemetry.read()
+        load = reading.load.one_minute if reading.load else None
+        hottest = reading.hottest.temperature_c if reading.hottest else None
+        return Condition(hottest, reading.throttled, tuple(reading.causes), load)
+
+
+def run(bundle: str | os.PathLike[str], **settings: object) -> Report:
+    """Measure a bundle and give the report; settings as `Bench` takes them."""
+    bench = Bench(bundle, **settings)  # type: ignore[arg-type]
+    for _ in bench.steps():
+        pass
+    return bench.report
+
+
+def _place() -> str | None:
+    """Give a folder on the disk that packed weights usually lie on; None for that of temporary files."""
+    usual = WeightCache.usual()
+    if usual is None:
+        return None
+    try:
+        usual.folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(usual.folder) if os.access(usual.folder, os.W_OK | os.X_OK) else None

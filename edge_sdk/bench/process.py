@@ -1,0 +1,47 @@
+"""Do a job in a process of its own: what one leaves in memory is not counted for the next."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from dataclasses import asdict
+
+from edge_sdk.bench.job import Job
+from edge_sdk.errors import EdgeError, ModelError
+from edge_sdk.worker import worker_command
+
+__all__ = ["do_job"]
+
+_LIMIT_S = 3600.0
+
+
+def do_job(job: Job) -> dict[str, float]:
+    """Start a process, wait for it, and give what it found.
+
+    Raises
+    ------
+    EdgeError
+        What the job raised, or why its process ended without a result.
+    """
+    command = worker_command("edge_sdk.bench.worker", json.dumps(asdict(job)), str(time.monotonic()))
+    try:
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"{job.path} was not measured within {_LIMIT_S:.0f} s ({job.kind}).") from error
+    if ended.returncode < 0:
+        raise ModelError(
+            f"Measuring {job.path} ended with {signal.Signals(-ended.returncode).name} ({job.kind}).",
+            why="The engine crashed on it, or the kernel stopped the process because memory ran out.",
+            fix="Give a budget, such as --budget 256MB; edge doctor says what is wrong with the machine.",
+        )
+    if ended.returncode:
+        lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ModelError(f"{job.path} could not be measured ({job.kind}).", why=lines[-1] if lines else None)
+    told = json.loads(ended.stdout)
+    if "error" in told:
+        what, why, fix = told["error"]
+        raise EdgeError(what, why=why, fix=fix)
+    found: dict[str, float] = told["found"]
+    return found
