@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+import numpy as np
 
 from edge_sdk.cli.option import budget_option, bundle_option, check_overlay, engine_options, show_timings
 from edge_sdk.errors import FrameError
@@ -17,6 +19,9 @@ from edge_sdk.sources import open_camera
 
 __all__ = ["ask"]
 
+# Two empty frames, since the first opens the models; they differ, or the second would not be looked at.
+_GREYS = (0, 128)
+
 
 @click.command(no_args_is_help=True)
 @click.argument("words", nargs=-1, required=True, metavar="[FRAME|CAMERA]... QUESTION")
@@ -24,6 +29,14 @@ __all__ = ["ask"]
 @click.option("--max-tokens", type=click.IntRange(1), help="Stop the answer after so many tokens.")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy, the default.")
 @click.option("--seed", type=int, help="Makes sampling repeatable.")
+@click.option(
+    "--visual-tokens", type=click.IntRange(1), help="How many tokens each frame gets, where the bundle offers it."
+)
+@click.option(
+    "--deadline-ms",
+    type=click.FloatRange(0, min_open=True),
+    help="As many visual tokens as let the first word come in time, once the bundle is loaded.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
 @click.option(
     "--overlay",
@@ -39,6 +52,8 @@ def ask(
     max_tokens: int | None,
     temperature: float,
     seed: int | None,
+    visual_tokens: int | None,
+    deadline_ms: float | None,
     as_json: bool,
     overlay: Path | None,
     budget: str | None,
@@ -56,6 +71,7 @@ def ask(
       edge ask photo.jpg "How many white blood cells are there?"
       edge ask /dev/video0 "Is the field crowded?" --json
       echo "Where are the white cells?" | edge ask photo.jpg -
+      edge ask photo.jpg "Where are the white cells?" --deadline-ms 200
       edge ask "What can you do?"
     """
     *uris, question = words
@@ -68,7 +84,17 @@ def ask(
     with load(bundle, budget=budget, task=task, engine=engine, threads=threads) as model:
         if overlay is not None:
             marked = draw(frames[0], model.count(frames[0]))
-        answer = model.ask(question, frames, max_tokens=max_tokens, temperature=temperature, seed=seed)
+        if deadline_ms is not None and frames and model.visual_tokens:
+            _practise(model, question, frames[0])
+        answer = model.ask(
+            question,
+            frames,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            visual_tokens=visual_tokens,
+            deadline_ms=deadline_ms,
+        )
         _print(answer, question, model, as_json)
         if overlay is not None:
             marked.save(overlay)
@@ -95,6 +121,12 @@ def _frame(uri: str) -> Frame:
         return camera.capture()
 
 
+def _practise(model: VisionLanguageModel, question: str, frame: Frame) -> None:
+    """Ask about empty frames, so that models are open and it is known how fast this machine is."""
+    for grey in _GREYS:
+        next(model.ask(question, Frame.of(np.full_like(frame.pixels, grey)), max_tokens=1), "")
+
+
 def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: bool) -> None:
     if as_json:
         report: dict[str, object] = {
@@ -103,6 +135,8 @@ def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: b
             "bundle": model.name,
             "finish": answer.finish,
         }
+        if answer.rung is not None:
+            report["visual_tokens"] = asdict(answer.rung)
         report |= {"frames": list(answer.frames), "timings": answer.timings.as_dict()}
         click.echo(json.dumps(report, ensure_ascii=False))
         return

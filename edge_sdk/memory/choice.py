@@ -103,7 +103,7 @@ def _taken(rung: Rung, best: Rung) -> tuple[bool, ...]:
     later = (
         rung.sequential,
         rung.cache_length is not None and rung.cache_length < rung.outline.cache_lengths[0],
-        False,
+        rung.visual_tokens != rung.outline.visual_tokens,
         rung.outline is not best.outline,
         rung.streamed,
         set(rung.sections) != set(rung.outline.for_task(best.task)),
@@ -124,7 +124,7 @@ def _cost(kind: int, rung: Rung, speed: str) -> str:
         "Nothing is given up.",
         f"Each new frame loads what sees and what answers again: {loads}.",
         f"Question and answer together have room for {rung.cache_length} tokens.",
-        "",
+        _fewer(rung),
         f"{rung.outline.bundle} answers instead: fewer bits a weight, or less that it can do.",
         f"The flash is read for every token: {speed}",
         f"Without {lost}: what needs them is refused.",
@@ -133,16 +133,36 @@ def _cost(kind: int, rung: Rung, speed: str) -> str:
 
 def _missing(kind: int, best: Rung, *, stream: bool) -> str:
     """Say why a step could not be tried."""
-    tokens = best.outline.visual_tokens
     return (
         "",
         "It does not both see and answer.",
         "It comes with one cache length." if best.cache_length else "It has no cache.",
-        f"It offers {tokens} a frame and no other number." if tokens else "It sees no frames.",
+        _no_fewer(best),
         f"There is no {best.outline.name}@... beside it.",
         "It has no weights that could be streamed." if stream else "It was not asked for.",
         "",
     )[kind]
+
+
+def _fewer(rung: Rung) -> str:
+    """Say what fewer visual tokens cost."""
+    told = rung.outline.visual_ladder
+    rungs = {item.tokens: item.accuracy_percent for item in told.rungs} if told else {}
+    before, after = rungs.get(rung.outline.visual_tokens or 0), rungs.get(rung.visual_tokens or 0)
+    cost = "nobody measured what that costs"
+    if told and before is not None and after is not None:
+        cost = f"{after:g} % right in place of {before:g} ({told.measured_on})"
+    return f"A frame takes {rung.visual_tokens} tokens in place of {rung.outline.visual_tokens}: {cost}."
+
+
+def _no_fewer(best: Rung) -> str:
+    """Say why fewer visual tokens could not be tried."""
+    outline = best.outline
+    if outline.visual_tokens is None:
+        return "It sees no frames."
+    if outline.visual_ladder is None or len(outline.visual_ladder.rungs) == 1:
+        return f"It offers {outline.visual_tokens} a frame and no other number."
+    return f"All {outline.visual_tokens} of a frame have room in each of its caches."
 
 
 def _storage(rung: Rung, best: Rung, tried: Sequence[Tried]) -> Step:

@@ -20,6 +20,8 @@ WORDS = "tokenizer"
 # Room that streamed weights need at least: what is read ahead and what is in use. They may have less than that and
 # still be read, but then pages are dropped before they were used.
 STREAM_BYTES = 4_000_000
+# Beside a frame a cache must hold a question and an answer.
+_TALK_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Rung:
         What sees is dropped before what answers is loaded.
     streamed : bool
         The decoder's weights are read from flash as far as they do not fit.
+    visual_tokens : int or None
+        That a frame takes, so that the cache holds it.
     """
 
     outline: Outline
@@ -95,6 +99,7 @@ class Rung:
     weight_cache: bool
     sequential: bool = False
     streamed: bool = False
+    visual_tokens: int | None = None
 
     @property
     def sight(self) -> tuple[str, ...]:
@@ -151,7 +156,15 @@ def _variant(
     steps += [(both, length) for length in lengths[1:]]
     for sequential, length in steps:
         for engine, weight_cache in engines:
-            yield Rung(outline, task, sections, length, engine, weight_cache, sequential)
+            tokens = _visual_tokens(outline, length) if both else outline.visual_tokens
+            yield Rung(outline, task, sections, length, engine, weight_cache, sequential, visual_tokens=tokens)
+
+
+def _visual_tokens(outline: Outline, cache_length: int | None) -> int | None:
+    """Give the most visual tokens of a frame that leave room for a question in a cache, of those that are offered."""
+    offered = [rung.tokens for rung in outline.visual_ladder.rungs] if outline.visual_ladder else []
+    fits = (tokens for tokens in offered if cache_length is None or tokens + _TALK_TOKENS <= cache_length)
+    return next(fits, offered[-1] if offered else outline.visual_tokens)
 
 
 def arrange(rung: Rung, costs: Costs) -> tuple[SectionPlan, ...]:

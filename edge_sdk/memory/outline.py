@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sdk.bundle import Bundle
+from edge_sdk.bundle import Bundle, VisualLadder
 from edge_sdk.bundle.inspection import cache_lengths, tokens_per_frame
 from edge_sdk.errors import BundleError
 
@@ -37,6 +37,8 @@ class Outline:
         That it may be run with, the longest first.
     visual_tokens : int or None
         Places that a frame takes.
+    visual_ladder : VisualLadder or None
+        Fewer places that it may take instead, and what that costs.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Outline:
     language: tuple[str, ...]
     cache_lengths: tuple[int, ...] = ()
     visual_tokens: int | None = None
+    visual_ladder: VisualLadder | None = None
 
     @property
     def bundle(self) -> str:
@@ -91,4 +94,5 @@ def outline_of(bundle: Bundle, name: str, variant: str = "") -> Outline:
             fix="Take a bundle with a vision encoder or a language model in it.",
         )
     lengths = tuple(reversed(cache_lengths(bundle)))
-    return Outline(name, variant, bundle.path, sight, language, lengths, tokens_per_frame(bundle))
+    ladder = bundle.card.visual_ladder if bundle.card else None
+    return Outline(name, variant, bundle.path, sight, language, lengths, tokens_per_frame(bundle), ladder)

@@ -158,7 +158,7 @@ def _plan(
         budget=budget,
         sections=chosen.sections,
         cache_length=rung.cache_length,
-        visual_tokens=rung.outline.visual_tokens if rung.sight else None,
+        visual_tokens=rung.visual_tokens if rung.sight else None,
         engine=rung.engine,
         threads=threads,
         weight_cache=rung.weight_cache,

@@ -258,7 +258,8 @@ class Conversation:
         self._asked = self._decoder.position
         timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
-        self._ladder.note(timings.encode_s, timings.prefill_s, timings.prompt_tokens)
+        computed = timings.prompt_tokens - timings.recalled_tokens
+        self._ladder.note(timings.encode_s, timings.prefill_s, computed)
         return turn.settings.sampler.pick(logits)
 
     def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from boards import profiles
+from edge_sdk.bundle import VisualLadder, VisualRung
 from edge_sdk.errors import EdgeError, OverBudget
 from edge_sdk.memory.budget import Budget
 from edge_sdk.memory.choice import STEPS
@@ -24,6 +25,10 @@ MOUTH = ("tf_lite_embedder", "tf_lite_prefill_decode")
 BOTH = Outline("pair", "", Path("pair.litertlm"), EYES, MOUTH, (1024, 256), 14)
 INT4 = Outline("pair", "int4", Path("pair@int4.litertlm"), EYES, MOUTH, (1024, 256), 14)
 TEXT = Outline("talk", "", Path("talk.litertlm"), (), MOUTH, (1024, 256))
+LADDER = VisualLadder(
+    16, 16, (VisualRung(256, "all", 91.0), VisualRung(64, "pool", 90.4), VisualRung(16, "pool")), "counts right"
+)
+PLACES = replace(BOTH, visual_tokens=256, visual_ladder=LADDER)
 LITERT = (("litert", True), ("litert", False))
 
 
@@ -131,6 +136,27 @@ def test_then_the_cache_gets_shorter() -> None:
     assert found.cache_length == 256
     assert taken(found) == ["vision dropped before the decoder is loaded", "shorter cache"]
     assert "256 tokens" in found.steps[2].cost
+
+
+def test_where_the_shorter_cache_has_no_room_for_a_frame_it_gets_fewer_tokens_and_the_loss_is_told() -> None:
+    assert plan(WHOLE, PLACES).visual_tokens == 256
+    found = plan(IN_TURNS - 0.01, PLACES)
+    assert (found.cache_length, found.visual_tokens) == (256, 64)
+    assert taken(found)[1:] == ["shorter cache", "fewer visual tokens"]
+    step = next(step for step in found.steps if step.name == "fewer visual tokens")
+    assert "64 tokens in place of 256: 90.4 % right in place of 91 (counts right)" in step.cost
+
+
+def test_a_loss_that_nobody_measured_is_told_as_such() -> None:
+    found = plan(IN_TURNS - 0.01, replace(PLACES, cache_lengths=(1024, 100)))
+    assert (found.cache_length, found.visual_tokens) == (100, 16)
+    assert "nobody measured" in next(step.cost for step in found.steps if step.name == "fewer visual tokens")
+
+
+def test_fewer_tokens_are_no_step_where_all_have_room_in_each_cache() -> None:
+    found = plan(SHORT - 0.01, replace(PLACES, cache_lengths=(1024, 512)), stream=True)
+    assert found.visual_tokens == 256
+    assert "have room in each of its caches" in next(s.cost for s in found.steps if s.name == "fewer visual tokens")
 
 
 def test_then_a_smaller_variant_answers_and_gives_up_nothing_that_it_need_not() -> None:
