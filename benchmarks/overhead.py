@@ -18,32 +18,25 @@ from typing import Any
 
 import cv2
 import numpy as np
+from bare import bare_calls
 
 import edge_sdk as edge
 from edge_sdk.pipeline import VisionLanguageModel
-from edge_sdk.runtime import Run
 
 
 def bare_runs(model: VisionLanguageModel) -> Callable[[np.ndarray[Any, Any]], None]:
     """Give a function that resizes a picture and runs encoder and head, and does nothing else."""
     eyes = model._eyes()._eyes  # open since the first frame
     assert eyes is not None
-    calls = [_call(run) for run in (eyes._encode, *eyes._after.values())]
+    run_all = bare_calls([eyes._encode, *eyes._after.values()])
     _, height, width, _ = eyes._picture.shape
     resized = np.empty((height, width, 3), np.uint8)
 
     def run(pixels: np.ndarray[Any, Any]) -> None:
         cv2.resize(pixels, (width, height), dst=resized)
-        for function, arguments in calls:
-            assert function(*arguments) == 0
+        run_all()
 
     return run
-
-
-def _call(run: Run | None) -> tuple[Any, tuple[Any, ...]]:
-    assert run is not None
-    inputs, outputs = run._ends
-    return run._function, (run._compiled, run._index, *inputs, *outputs)
 
 
 def measure(frames: int, threads: int) -> dict[str, Any]:

@@ -31,6 +31,10 @@ __all__ = ["JinjaTemplate"]
 _SOURCE_MAX_BYTES = 256 << 10  # the longest chat templates in the wild have some 20 KiB
 _PROMPT_MAX_LETTERS = 1 << 20
 _WORKER = Path(__file__).with_name("jinja_worker.py")
+# What was rendered is kept: asking the process takes as long as a small model's prefill. A template that looks at the
+# clock or draws lots is asked every time.
+_KEPT, _KEPT_MAX_LETTERS = 32, 8192
+_MOODS = ("strftime_now", "random", "lipsum")
 
 
 class JinjaTemplate:
@@ -71,6 +75,8 @@ class JinjaTemplate:
         self._lock = threading.Lock()
         self._closed = False
         self._worker: _Worker | None = None
+        self._keeps = not any(word in source for word in _MOODS)
+        self._kept: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"<JinjaTemplate of {self._name}>"
@@ -102,8 +108,11 @@ class JinjaTemplate:
             The template was closed.
         """
         question = {"messages": list(turns), "add_generation_prompt": add_generation_prompt, **context}
+        key = json.dumps(question)
         with self._lock:
             worker = self._running()
+            if key in self._kept:
+                return self._kept[key]
             try:
                 # The first answer waits for Python and Jinja to load, which is not the template's fault.
                 reply = worker.ask(question, wait_s=10 * self._limit_s + (0.0 if worker.answered else 60.0))
@@ -116,7 +125,13 @@ class JinjaTemplate:
                 self._stop()
         if "text" not in reply:
             raise self._error(reply)
-        return str(reply["text"])
+        text = str(reply["text"])
+        if self._keeps and len(key) + len(text) <= _KEPT_MAX_LETTERS:
+            with self._lock:
+                self._kept[key] = text
+                if len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]  # the oldest
+        return text
 
     def close(self) -> None:
         """End the worker process; harmless twice."""

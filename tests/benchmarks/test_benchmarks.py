@@ -28,6 +28,13 @@ def test_the_overhead_of_counting(tmp_path: Path) -> None:
     assert result["ratio"]["median"] > 0.5
 
 
+def test_the_first_word_of_an_answer(tmp_path: Path) -> None:
+    result = run("first_word.py", tmp_path / "out.json")
+    assert set(result["ratio"]) == set(result["bars"])
+    assert result["ratio"]["first_to_bare"]["median"] > 0.5
+    assert sum(result["runs"].values()) > 3
+
+
 def test_the_soak(tmp_path: Path) -> None:
     result = run("soak.py", tmp_path / "out.json")
     assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]

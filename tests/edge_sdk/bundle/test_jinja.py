@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import jinja2
 import pytest
 
+from edge_sdk.bundle import jinja
 from edge_sdk.bundle.jinja import JinjaTemplate
 from edge_sdk.errors import BundleError, ClosedError, EdgeError, MissingDependency
 
@@ -217,9 +218,51 @@ def test_a_process_that_was_killed_is_told_and_replaced(make: Make) -> None:
     process = template._worker._process
     process.kill()
     process.wait()
+    other = [{"role": "user", "content": "Which?"}]
     with pytest.raises(BundleError, match="ended with -9"):
+        template.render(other)
+    assert template.render(other) == "Which?"
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Have noted what the process is asked."""
+    questions: list[object] = []
+    ask = jinja._Worker.ask
+
+    def note(worker: jinja._Worker, question: Mapping[str, Any], wait_s: float) -> dict[str, Any]:
+        questions.append(question)
+        return ask(worker, question, wait_s)
+
+    monkeypatch.setattr(jinja._Worker, "ask", note)
+    return questions
+
+
+def test_the_same_conversation_is_rendered_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = asked(monkeypatch)
+    template = make("{{ messages[0].content }}{{ '>' if add_generation_prompt }}")
+    assert [template.render(ASK) for _ in range(3)] == ["How many cells?>"] * 3
+    assert template.render(ASK, add_generation_prompt=False) == "How many cells?"
+    assert len(questions) == 2
+
+
+def test_a_template_that_draws_lots_or_looks_at_the_clock_is_asked_every_time(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = asked(monkeypatch)
+    for source in ("{{ ['a', 'b'] | random }}", "{{ strftime_now('%Y') }}"):
+        template = make(source)
         template.render(ASK)
-    assert template.render(ASK) == "How many cells?"
+        template.render(ASK)
+    assert len(questions) == 4
+
+
+def test_what_was_rendered_is_kept_within_bounds(make: Make) -> None:
+    template = make("{{ messages[0].content }}")
+    for number in range(40):
+        template.render([{"role": "user", "content": f"{number}"}])
+    template.render([{"role": "user", "content": "x" * 20_000}])
+    assert len(template._kept) == 32
+    assert max(map(len, template._kept.values())) == 2
 
 
 def test_jinja_is_never_loaded_into_this_process() -> None:
