@@ -1,0 +1,121 @@
+"""Pack a language model's sections into one ``.litertlm`` file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from litert_lm_builder import litertlm_builder as builder
+from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
+
+__all__ = ["IMAGE", "pack"]
+
+IMAGE = "<image>"
+# A bundle without a template of its own gets one that puts messages behind each other.
+_PLAIN = "{%- for message in messages -%}{{ message.content }}{%- endfor -%}"
+_SEEING = (
+    "{%- for message in messages -%}{%- if message.content is string -%}{{ message.content }}{%- else -%}"
+    "{%- for part in message.content -%}{%- if part.type == 'image' -%}" + IMAGE + "{%- else -%}{{ part.text }}"
+    "{%- endif -%}{%- endfor -%}{%- endif -%}{%- endfor -%}"
+)
+
+
+def pack(
+    models: Mapping[str, Path],
+    source: Path,
+    target: Path,
+    *,
+    length: int,
+    picture_px: int = 0,
+    generic: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a bundle.
+
+    Parameters
+    ----------
+    models : mapping of str to Path
+        TensorFlow Lite files by what they are, as the builder names it: ``prefill_decode``, ``embedder``,
+        ``vision_encoder``, ``vision_adapter``.
+    source : Path
+        Folder with ``config.json``, ``tokenizer.json`` and, where there is one, ``tokenizer_config.json``.
+    target : Path
+        File to write.
+    length : int
+        The most tokens of a conversation.
+    picture_px : int
+        Side of the pictures that it takes; 0 where it takes none.
+    generic : mapping, optional
+        What LiteRT-LM passes over, by name.
+    """
+    config = json.loads((source / "config.json").read_text())
+    out = builder.LitertLmFileBuilder()
+    out.add_system_metadata(builder.Metadata("Authors", "edge-sdk", builder.DType.STRING))
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        files = {name: Path(scratch, name) for name in ("llm.pb", "executor.pb")}
+        files["llm.pb"].write_bytes(_llm(config, source, length, picture_px).SerializeToString())
+        files["executor.pb"].write_bytes(_executor(config["num_hidden_layers"], length).SerializeToString())
+        out.add_llm_metadata(str(files["llm.pb"]))
+        out.add_executor_metadata(str(files["executor.pb"]))
+        out.add_hf_tokenizer(str(source / "tokenizer.json"))
+        for name, content in (generic or {}).items():
+            file = Path(scratch, name)
+            file.write_bytes(content)
+            out.add_generic_binary_data(str(file), [builder.Metadata("name", name, builder.DType.STRING)])
+        for name, file in models.items():
+            out.add_tflite_model(str(file), builder.TfLiteModelType(f"tf_lite_{name}"))
+        part = target.with_suffix(".part")
+        with part.open("wb") as stream:
+            out.build(stream, validate_metadata=True)
+        part.replace(target)
+
+
+def _llm(config: Mapping[str, Any], source: Path, length: int, picture_px: int) -> llm_metadata_pb2.LlmMetadata:
+    """Say how a conversation is spelled and ends."""
+    file = source / "tokenizer_config.json"
+    tokens = json.loads(file.read_text()) if file.exists() else {}
+    template = tokens.get("chat_template") or (_SEEING if picture_px else _PLAIN)
+    message = llm_metadata_pb2.LlmMetadata(
+        max_num_tokens=length,
+        jinja_prompt_template=template,
+        supports_thinking=False,
+        supports_function_calling=False,
+    )
+    if tokens.get("add_bos_token") and config.get("bos_token_id") is not None:
+        message.start_token.token_ids.ids.append(config["bos_token_id"])
+    ends = config.get("eos_token_id")
+    for end in ends if isinstance(ends, list) else [] if ends is None else [ends]:
+        message.stop_tokens.add().token_ids.ids.append(end)
+    model = message.llm_model_type.generic_model
+    if picture_px:
+        model.image_enabled = True
+        model.delimiter_regex = model.image_token_regex = f"({IMAGE})"
+        model.image_tensor_height = model.image_tensor_width = picture_px
+        model.start_of_image_token.token_str = IMAGE
+        model.image_prefix = model.image_suffix = ""
+        model.add_image_end = False
+    else:
+        model.SetInParent()
+    return message
+
+
+def _executor(layers: int, length: int) -> executor_metadata_pb2.ExecutorMetadata:
+    """Say which tensors are caches, and along which axis they grow."""
+    message = executor_metadata_pb2.ExecutorMetadata()
+    part = message.llm_executor_metadata
+    part.max_history_size = length
+    for layer in range(layers):
+        for letter, kind, axis in (("k", "KEY", 2), ("v", "VALUE", 3)):
+            name = f"kv_cache_{letter}_{layer}"
+            part.state_buffers.add(
+                prefill_input_name=name,
+                prefill_output_name=name,
+                decode_input_name=name,
+                decode_output_name=name,
+                type=f"TYPE_GLOBAL_{kind}_CACHE",
+                sequence_axis=axis,
+                maximum_sequence_length=length,
+            )
+    return message

@@ -1,0 +1,104 @@
+"""Make a ``.litertlm`` bundle of a Llama-shaped model in seconds.
+
+    python -m models.language.export FOLDER TARGET [--recipe int8] [--lengths 256,1024] [--prefill 16,128] [--verify 4]
+
+FOLDER is as Hugging Face keeps models: ``config.json``, ``tokenizer.json``, ``*.safetensors``. Run it from the root of
+the checkout; it needs litert-lm-builder and ai-edge-litert, and no framework.
+
+For each length of cache the bundle has ``decode`` (one token), ``prefill_N`` (N tokens, no scores) and ``verify_N`` (N
+tokens, scores after each: guesses are checked in one run). The longest go by these names, which LiteRT-LM looks for;
+the shorter ones by names that it overlooks: ``cache_256_decode``, ``cache_256_prefill_128``, ... It takes every
+signature that begins with ``prefill`` for one of the longest cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.language.bundle import pack
+from models.language.checkpoint import load_llama
+from models.language.graph import Graph
+from models.language.llama import Llama, build_step
+from models.language.recipe import RECIPES
+from models.language.tflite import write_tflite
+
+__all__ = ["Plan", "export"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which signatures a bundle gets.
+
+    Attributes
+    ----------
+    lengths : tuple of int
+        Of caches, in tokens.
+    prefill : tuple of int
+        Tokens that a prompt is cut into.
+    verify : tuple of int
+        Tokens that are checked at once.
+    """
+
+    lengths: tuple[int, ...] = (256, 1024)
+    prefill: tuple[int, ...] = (16, 128)
+    verify: tuple[int, ...] = (4,)
+
+
+def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None = None) -> None:
+    """Write the bundle of a model that takes tokens.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the model.
+    target : Path
+        File to write.
+    recipe : str
+        One of `models.language.recipe.RECIPES`.
+    plan : Plan, optional
+        Which signatures it gets.
+    """
+    plan = plan or Plan()
+    model = load_llama(source, RECIPES[recipe])
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        file = Path(scratch, "decoder.tflite")
+        write_tflite(list(decoder_graphs(model, plan)), file)
+        pack({"prefill_decode": file}, source, target, length=max(plan.lengths))
+
+
+def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Iterator[Graph]:
+    """Make a decoder's graphs, those that LiteRT-LM looks for first."""
+    for length in sorted(plan.lengths, reverse=True):
+        before = "" if length == max(plan.lengths) else f"cache_{length}_"
+        yield build_step(model, f"{before}decode", 1, length, speak=True, embedded=embedded)
+        for kind, sizes in (("prefill", plan.prefill), ("verify", plan.verify)):
+            for size in sizes:
+                name = f"{before}{kind}_{size}"
+                yield build_step(model, name, size, length, speak=kind == "verify", embedded=embedded)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Export what the command line says."""
+    usual = Plan()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--recipe", choices=sorted(RECIPES), default="int8")
+    parser.add_argument("--lengths", type=_numbers, default=usual.lengths)
+    parser.add_argument("--prefill", type=_numbers, default=usual.prefill)
+    parser.add_argument("--verify", type=_numbers, default=usual.verify)
+    asked = parser.parse_args(arguments)
+    export(asked.source, asked.target, asked.recipe, Plan(asked.lengths, asked.prefill, asked.verify))
+    print(f"{asked.target}: {asked.target.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
