@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from edge_sdk.pipeline.chunk import Chunk, plan_chunks
 from edge_sdk.pipeline.feeder import Feeder, Item, embedder_sections
 from edge_sdk.pipeline.kv_cache import Caches, Stage, copy_rows, move_rows, new_caches, read_stages
 from edge_sdk.pipeline.prefix import Kin, common, items_of
-from edge_sdk.runtime import Run
+from edge_sdk.runtime import Model, Run
 
 __all__ = ["Decoder"]
 
@@ -42,6 +42,8 @@ class Decoder:
         Use no cache that is longer.
     kin : Kin, optional
         What it shares with other decoders of the same model.
+    for_good : bool
+        Nothing else will need the models' room: what was opened once is kept, and no step has to ask for it.
 
     Attributes
     ----------
@@ -66,8 +68,12 @@ class Decoder:
         checkpoint: Callable[[], None] | None = None,
         longest: int | None = None,
         kin: Kin | None = None,
+        *,
+        for_good: bool = False,
     ) -> None:
         self._acquire = acquire
+        self._turns = ExitStack() if for_good else None
+        self._models: list[Model] = []
         with acquire(DECODER) as model:
             self.name = model.name
             stages, self._names = read_stages(model, bundle.executor)
@@ -195,6 +201,9 @@ class Decoder:
         self._closed = True
         self.kin.decoders.discard(self)
         self._let_go()
+        self._models = []
+        if self._turns is not None:
+            self._turns.close()
 
     def _prepare(self, count: int) -> None:
         """Check that there is room for more tokens."""
@@ -271,11 +280,21 @@ class Decoder:
             return self.caches.stage
         return next(stage for stage in self._stages if stage.length >= needed)
 
-    @contextmanager
-    def _open(self, stage: Stage) -> Iterator[Binding]:
+    def _open(self, stage: Stage) -> AbstractContextManager[Binding]:
         """Have models, and caches of a stage; what is in use is moved along."""
+        if self._turns is not None and self._binding is not None and self._binding.stage is stage:
+            return nullcontext(self._binding)
+        return self._take_turn(stage)
+
+    @contextmanager
+    def _take_turn(self, stage: Stage) -> Iterator[Binding]:
         with ExitStack() as stack:
-            model, *embedders = [stack.enter_context(self._acquire(name, self._unbind)) for name in self._sections]
+            if not self._models:
+                turns = stack if self._turns is None else self._turns
+                self._models = [turns.enter_context(self._acquire(name, self._unbind)) for name in self._sections]
+            model, *embedders = self._models
+            if self._turns is None:
+                self._models = []
             if self.caches is None or self.caches.stage is not stage:
                 self._move(stage, self.position)
             assert self.caches is not None
@@ -297,7 +316,7 @@ class Decoder:
             del self.rows[count:]
 
     def _unbind(self) -> None:
-        self._binding = None
+        self._binding, self._models = None, []
 
     def _let_go(self) -> None:
         self._cut(0)

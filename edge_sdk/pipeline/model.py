@@ -310,7 +310,8 @@ class VisionLanguageModel:
             self._look_at_memory(LANGUAGE)
 
         longest = self.plan.cache_length if self.plan else None
-        decoder = Decoder(self.bundle, self._loader.acquire, pause, longest, self._kin)
+        for_good = self.plan is None
+        decoder = Decoder(self.bundle, self._loader.acquire, pause, longest, self._kin, for_good=for_good)
         self._kin = decoder.kin
         return decoder
 
