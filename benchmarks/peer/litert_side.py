@@ -1,0 +1,89 @@
+"""LiteRT's two Python interfaces as they are: the runs of the engine, and what a script must do around them.
+
+Of smear they run encoder, adapter, the prompt's chunk and one step; text tokens are zeros, which take as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from peer.litert_model import Array, CompiledFile, InterpreterFile, LiteRtFile
+from peer.picture import as_input, read_picture
+from peer.sight import encode, look
+from peer.turn import Job, Watch
+
+_PROMPT = 48  # tokens of the question with its template and picture, and room to spare
+
+
+def interpreter(job: Job) -> dict[str, Any]:
+    """Run LiteRT's Interpreter as it is."""
+    return _answer(job, lambda: InterpreterFile(job.file, job.threads))
+
+
+def compiled_model(job: Job) -> dict[str, Any]:
+    """Run LiteRT's CompiledModel as it is."""
+    return _answer(job, lambda: CompiledFile(job.file, job.threads, job.cache / "packed"))
+
+
+def _answer(job: Job, open_file: Callable[[], LiteRtFile]) -> dict[str, Any]:
+    """Feed the prompt but for its last token in chunks, and decode; there is no tokenizer to load."""
+    watch = Watch()
+    watch.start()
+    model = open_file()
+    prefill, decode = model.fitting(len(job.prompt) - 1, job.answer + 1)
+    load_s = watch.lap()
+    *head, last = job.prompt
+    size = model.size(prefill)
+    for at in range(0, len(head), size):
+        model.run(prefill, model.step_inputs(prefill, head[at : at + size], at))
+    prefill_s = watch.lap()
+    position = len(head)
+
+    def step(token: int) -> Array:
+        nonlocal position
+        scores = model.run(decode, model.step_inputs(decode, [token], position))["logits"]
+        position += 1
+        return scores.reshape(-1)
+
+    first = int(step(last).argmax())
+    watch.answer_times(load_s, prefill_s, len(head), prefill_s + watch.lap())
+    watch.decode(job, first, step)
+    return watch.finish()
+
+
+def interpreter_smear(job: Job) -> dict[str, Any]:
+    """Run the engine's parts of an answer in LiteRT's Interpreter."""
+    return _see(job, lambda path: InterpreterFile(path, job.threads))
+
+
+def compiled_model_smear(job: Job) -> dict[str, Any]:
+    """Run the engine's parts of an answer in LiteRT's CompiledModel."""
+    return _see(job, lambda path: CompiledFile(path, job.threads, job.cache / path.stem))
+
+
+def _see(job: Job, open_file: Callable[[Path], Any]) -> dict[str, Any]:
+    watch = Watch()
+    watch.start()
+    encoder, adapter, decoder = (open_file(job.file / f"{part}.tflite") for part in ("encoder", "adapter", "decoder"))
+    prefill, decode = decoder.fitting(_PROMPT, 64)
+    load_s = watch.lap()
+
+    def see(pixels: Array) -> None:
+        (features,) = encoder.run(encoder.only(), {"images": as_input(pixels)}).values()
+        adapter.run(adapter.only(), {"soft_tokens": features.reshape(adapter.shapes[adapter.only()]["soft_tokens"])})
+
+    def speak() -> Iterator[str]:
+        for signature in (prefill, decode):
+            decoder.run(signature, decoder.blank(signature))
+        yield ""
+
+    def ask(path: Path) -> Iterator[str]:
+        see(read_picture(path))
+        yield from speak()
+
+    look(watch, job, load_s, ask, speak)
+    pixels = read_picture(job.pictures[0])
+    encode(watch, lambda: see(pixels))
+    return watch.finish()

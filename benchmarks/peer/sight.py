@@ -1,0 +1,66 @@
+"""How asking smear about pictures is measured, whoever answers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from peer.turn import Job, Watch
+
+QUESTION = "How many white blood cells are there?"
+SECOND = "Are there any platelets?"
+_ROUNDS = 15
+
+
+def look(
+    watch: Watch,
+    job: Job,
+    load_s: float,
+    ask: Callable[[Path], Iterator[str]],
+    ask_again: Callable[[], Iterator[str]],
+) -> None:
+    """Ask about all pictures, and keep how long words took; `Watch.start` has just been called, or `Watch.lap`.
+
+    Parameters
+    ----------
+    ask : function
+        Takes a picture's file, and gives the answer's pieces.
+    ask_again : function
+        Asks another question about the first picture.
+    """
+    first, *others = job.pictures
+    pieces = ask(first)
+    told = next(pieces)
+    first_s = watch.lap()
+    told += "".join(pieces)
+    answer_s = first_s + watch.lap()
+    pieces = ask_again()
+    next(pieces)
+    second_s = watch.lap()
+    list(pieces)
+    later_s = []
+    for path in others:
+        watch.start()
+        pieces = ask(path)
+        next(pieces)
+        later_s.append(watch.lap())
+        list(pieces)
+    watch.found |= {
+        "load_s": load_s,
+        "open_s": load_s + first_s,
+        "question_s": statistics.median(later_s) if later_s else first_s,
+        "second_s": second_s,
+    }
+    if told:  # the bare sides say nothing
+        watch.found |= {"answer_s": answer_s, "told": told}
+
+
+def encode(watch: Watch, run: Callable[[], object]) -> None:
+    """Keep how long it takes from pixels to visual tokens, at best once warm."""
+    took_s = []
+    for _ in range(_ROUNDS):
+        watch.start()
+        run()
+        took_s.append(watch.lap())
+    watch.found["encode_s"] = statistics.median(took_s)
