@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import litert_torch
 import torch
 from ai_edge_quantizer import quantizer, recipe
-from language import Adapter, Decoder
+from language import Decoder
 from tokenizer import CACHE_LENGTH
 from torch import Tensor, nn
 from vision import FEATURES, GRID
@@ -39,23 +40,37 @@ class Embedder(nn.Module):
         return {"embeddings": self.table(token_ids)}
 
 
-def export_decoder(decoder: Decoder, path: Path) -> None:
-    """Write the decoder with a signature per prefill length, and one to decode."""
+def export_decoder(
+    decoder: Decoder,
+    path: Path,
+    prefills: Sequence[int] = PREFILL_LENGTHS,
+    cache_lengths: Sequence[int] = (CACHE_LENGTH,),
+) -> None:
+    """Write the decoder with a signature per prefill length, and one to decode, for each length of the cache.
+
+    Those of the longest cache have the plain names, which LiteRT-LM looks for.
+    """
     converter = None
-    shape = decoder.shape
-    for length, name in [*((n, f"prefill_{n}") for n in PREFILL_LENGTHS), (1, "decode")]:
-        inputs = {
-            "embeddings": torch.zeros(1, length, shape.width),
-            "input_pos": torch.arange(length, dtype=torch.int32),
-            "mask": torch.zeros(1, 1, length, CACHE_LENGTH),
-        }
-        for i in range(shape.layers):
-            inputs[f"kv_cache_k_{i}"] = torch.zeros(1, shape.heads, CACHE_LENGTH, shape.head_width)
-            inputs[f"kv_cache_v_{i}"] = torch.zeros(1, shape.heads, shape.head_width, CACHE_LENGTH)
-        module = Step(decoder, speak=length == 1).eval()
-        add = litert_torch.signature if converter is None else converter.signature
-        converter = add(name, module, sample_kwargs=inputs)
+    for cache_length in cache_lengths:
+        suffix = "" if cache_length == max(cache_lengths) else f"_cache_{cache_length}"
+        for length, name in [*((n, f"prefill_{n}") for n in prefills), (1, "decode")]:
+            module = Step(decoder, speak=length == 1).eval()
+            add = litert_torch.signature if converter is None else converter.signature
+            converter = add(name + suffix, module, sample_kwargs=_inputs(decoder, length, cache_length))
     converter.convert(strict_export=False).export(str(path))
+
+
+def _inputs(decoder: Decoder, length: int, cache_length: int) -> dict[str, Tensor]:
+    shape = decoder.shape
+    inputs = {
+        "embeddings": torch.zeros(1, length, shape.width),
+        "input_pos": torch.arange(length, dtype=torch.int32),
+        "mask": torch.zeros(1, 1, length, cache_length),
+    }
+    for i in range(shape.layers):
+        inputs[f"kv_cache_k_{i}"] = torch.zeros(1, shape.heads, cache_length, shape.head_width)
+        inputs[f"kv_cache_v_{i}"] = torch.zeros(1, shape.heads, shape.head_width, cache_length)
+    return inputs
 
 
 def export_embedder(decoder: Decoder, path: Path) -> None:
@@ -64,7 +79,7 @@ def export_embedder(decoder: Decoder, path: Path) -> None:
     litert_torch.signature("embedder", Embedder(decoder).eval(), sample_kwargs=inputs).convert().export(str(path))
 
 
-def export_adapter(adapter: Adapter, path: Path) -> None:
+def export_adapter(adapter: nn.Module, path: Path) -> None:
     """Write the mapping network."""
     inputs = {"soft_tokens": torch.rand(1, GRID * GRID, FEATURES)}
     litert_torch.signature("vision_adapter", adapter.eval(), sample_kwargs=inputs).convert().export(str(path))

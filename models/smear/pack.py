@@ -38,11 +38,11 @@ _KINDS = {
 }
 
 
-def language_metadata(tokenizer: Path, side_px: int) -> llm_metadata_pb2.LlmMetadata:
+def language_metadata(tokenizer: Path, side_px: int, cache_length: int = CACHE_LENGTH) -> llm_metadata_pb2.LlmMetadata:
     """Say how a conversation is spelled, and where a frame's tokens stand."""
     pieces = load_tokenizer(tokenizer)
     message = llm_metadata_pb2.LlmMetadata(
-        max_num_tokens=CACHE_LENGTH,
+        max_num_tokens=cache_length,
         jinja_prompt_template=TEMPLATE,
         supports_thinking=False,
         supports_function_calling=False,
@@ -59,11 +59,11 @@ def language_metadata(tokenizer: Path, side_px: int) -> llm_metadata_pb2.LlmMeta
     return message
 
 
-def executor_metadata(layers: int) -> executor_metadata_pb2.ExecutorMetadata:
+def executor_metadata(layers: int, cache_length: int = CACHE_LENGTH) -> executor_metadata_pb2.ExecutorMetadata:
     """Say which tensors are caches, and along which axis they grow."""
     message = executor_metadata_pb2.ExecutorMetadata()
     part = message.llm_executor_metadata
-    part.max_history_size = CACHE_LENGTH
+    part.max_history_size = cache_length
     for layer in range(layers):
         for letter, kind, axis in (("k", "KEY", 2), ("v", "VALUE", 3)):
             name = f"kv_cache_{letter}_{layer}"
@@ -74,7 +74,7 @@ def executor_metadata(layers: int) -> executor_metadata_pb2.ExecutorMetadata:
                 decode_output_name=name,
                 type=f"TYPE_GLOBAL_{kind}_CACHE",
                 sequence_axis=axis,
-                maximum_sequence_length=CACHE_LENGTH,
+                maximum_sequence_length=cache_length,
             )
     return message
 
@@ -86,6 +86,7 @@ def pack(
     about: Mapping[str, object],
     target: Path,
     measured: Sequence[Mapping[str, object]] = (),
+    cache_length: int = CACHE_LENGTH,
 ) -> None:
     """Write the bundle.
 
@@ -103,6 +104,8 @@ def pack(
         File to write.
     measured : sequence of mapping
         What its sections were measured to take, one mapping for each engine and number of threads.
+    cache_length : int
+        The most tokens of a conversation.
     """
     out = builder.LitertLmFileBuilder()
     out.add_system_metadata(builder.Metadata("edge_sdk.format", about["format"], builder.DType.INT32))
@@ -110,8 +113,8 @@ def pack(
         out.add_system_metadata(builder.Metadata(f"edge_sdk.{key}", about[key], builder.DType.STRING))
     with tempfile.TemporaryDirectory() as scratch:
         files = {name: Path(scratch) / name for name in ("llm.pb", "executor.pb")}
-        files["llm.pb"].write_bytes(language_metadata(tokenizer, SIDE_PX).SerializeToString())
-        files["executor.pb"].write_bytes(executor_metadata(layers).SerializeToString())
+        files["llm.pb"].write_bytes(language_metadata(tokenizer, SIDE_PX, cache_length).SerializeToString())
+        files["executor.pb"].write_bytes(executor_metadata(layers, cache_length).SerializeToString())
         out.add_llm_metadata(str(files["llm.pb"]))
         out.add_executor_metadata(str(files["executor.pb"]))
         out.add_sentencepiece_tokenizer(str(tokenizer))

@@ -35,6 +35,13 @@ def test_the_first_word_of_an_answer(tmp_path: Path) -> None:
     assert sum(result["runs"].values()) > 3
 
 
+def test_fewer_visual_tokens(tmp_path: Path, material: Path) -> None:
+    result = run("visual_tokens.py", tmp_path / "out.json", "--bundle", material / "bundles/tiny-vision.litertlm")
+    assert [row["tokens"] for row in result["rungs"]] == [65, 16, 4]
+    assert result["rungs"][0]["sooner"]["median"] == 1
+    assert result["rungs"][0]["prompt_tokens"] - result["rungs"][2]["prompt_tokens"] == 61
+
+
 def test_the_soak(tmp_path: Path) -> None:
     result = run("soak.py", tmp_path / "out.json")
     assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]
