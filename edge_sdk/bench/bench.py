@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from edge_sdk.bench.cold import drop_pages
 from edge_sdk.bench.job import Job
 from edge_sdk.bench.process import do_job
 from edge_sdk.bench.report import Condition, Report, Subject
+from edge_sdk.bench.sight import takes_frames
 from edge_sdk.bench.tally import limits_of, measures_of, read_name
 from edge_sdk.bench.work import work_of
 from edge_sdk.bundle import open_bundle, sha256
@@ -39,6 +42,7 @@ _TITLES = {
 }
 
 
+_SCRATCH = "edge-bench-"
 _NONE_PACKED = "No packed weights are kept: the models are small, or the disk has no room (edge doctor says so)."
 
 
@@ -94,6 +98,7 @@ class Bench:
             self._work = work_of(opened)
             kinds = ["load", "use", *(["run"] if opened.version is None else [])]
             kinds += ["decode"] if outline.language else []
+            sees = takes_frames(opened)
         self._kinds = [*kinds, "memory", "limit"]
         self._sets = self._fitting(sorted(set(self._work.decode_bytes.values())))
         self._job = Job("", str(path), "", engine, threads, budget, camera, short, self._sets)
@@ -104,7 +109,7 @@ class Bench:
         self._found: dict[str, list[float]] = defaultdict(list)
         self._telemetry = Telemetry()
         self._before = self._after = self._condition()
-        self._notes = dict.fromkeys(self._first_notes(bool(outline.sight)))
+        self._notes = dict.fromkeys(self._first_notes(sees))
 
     @property
     def count(self) -> int:
@@ -135,7 +140,9 @@ class Bench:
         """
         if not self._subject.sha256:
             self._subject = replace(self._subject, sha256=sha256(Path(self._job.path)))
-        with tempfile.TemporaryDirectory(prefix="edge-bench-", dir=_place()) as scratch:
+        place = _place()
+        _sweep(place)
+        with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=place) as scratch:
             for turn in range(min(self._turns, _COLD_TURNS)):
                 yield f"load, cold {turn + 1}/{min(self._turns, _COLD_TURNS)}"
                 self._load_cold(Path(scratch, f"cold-{turn}"))
@@ -218,13 +225,20 @@ def run(bundle: str | os.PathLike[str], **settings: object) -> Report:
     return bench.report
 
 
-def _place() -> str | None:
-    """Give a folder on the disk that packed weights usually lie on; None for that of temporary files."""
+def _place() -> Path:
+    """Give a folder on the disk that packed weights usually lie on, or else that of temporary files."""
     usual = WeightCache.usual()
-    if usual is None:
-        return None
-    try:
-        usual.folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return str(usual.folder) if os.access(usual.folder, os.W_OK | os.X_OK) else None
+    if usual is not None:
+        with suppress(OSError):
+            usual.folder.mkdir(parents=True, exist_ok=True)
+            if os.access(usual.folder, os.W_OK | os.X_OK):
+                return usual.folder
+    return Path(tempfile.gettempdir())
+
+
+def _sweep(place: Path) -> None:
+    """Take away what a benchmark left that was killed, or that a power cut ended."""
+    for folder in place.glob(f"{_SCRATCH}*-*"):
+        pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)

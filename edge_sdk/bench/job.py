@@ -193,11 +193,14 @@ def _steps(
 
 def _memory(job: Job) -> dict[str, float]:
     """Answer a question and look at a frame, and note the most memory that this process ever took."""
-    with _peak() as seen, job.load() as model:
-        sight = Sight(model, short=True)
-        if model.bundle.has(DECODER):
-            sight.ask(QUESTION, most=8 if job.short else _ANSWER_TOKENS)
-        sight.looks()
+    with _peak() as seen:
+        with job.load() as model:
+            sight = Sight(model, short=True)
+            if model.bundle.has(DECODER):
+                sight.ask(QUESTION, most=8 if job.short else _ANSWER_TOKENS)
+            sight.looks()
+        if model.bundle.version is None and not sight.sees:
+            _run(job)
     status = Path("/proc/self/status").read_text("ascii", "replace")
     # The kernel's own mark, of this program alone. Source: proc_pid_status(5).
     return {"peak_private": max(seen), "peak_total": int(status.split("VmHWM:")[1].split()[0]) * 1024}

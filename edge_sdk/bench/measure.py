@@ -44,7 +44,7 @@ LABELS = {
     "power": "power while decoding",
     "energy_token": "energy a token",
     "read": "reads memory, {at} MB",
-    "int8": "INT8 products of {at} rows",
+    "int8": "INT8 products, {at} at once",
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import asdict
 
 from edge_sdk.bench.job import Job
@@ -27,7 +29,7 @@ def do_job(job: Job) -> dict[str, float]:
     """
     command = worker_command("edge_sdk.bench.worker", json.dumps(asdict(job)), str(time.monotonic()))
     try:
-        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S, check=False)
+        ended = _run(command)
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"{job.path} was not measured within {_LIMIT_S:.0f} s ({job.kind}).") from error
     if ended.returncode < 0:
@@ -45,3 +47,17 @@ def do_job(job: Job) -> dict[str, float]:
         raise EdgeError(what, why=why, fix=fix)
     found: dict[str, float] = told["found"]
     return found
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command; it and all that it started end with us, whatever ends the wait."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=_LIMIT_S)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what packs weights is a process of its own
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
+from edge_sdk.bundle import Bundle
 from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.bundle.inspection import cache_lengths
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import VisionLanguageModel
 from edge_sdk.sources import open_camera
 
-__all__ = ["Sight", "timed"]
+__all__ = ["Sight", "takes_frames", "timed"]
 
 _TIMES, _TIMES_SHORT = 9, 2
 _FILM_S, _FILM_SHORT_S = 4.0, 0.4
@@ -41,7 +42,7 @@ class Sight:
     def __init__(self, model: VisionLanguageModel, *, short: bool = False) -> None:
         self._model = model
         self._times, self._film_s = (_TIMES_SHORT, _FILM_SHORT_S) if short else (_TIMES, _FILM_S)
-        self.sees = _sees(model)
+        self.sees = takes_frames(model.bundle)
         photos = [Frame.open(path) for path in sorted((SHIPPED / "photos").glob(_PHOTOS))] if self.sees else []
         self._photos: Iterator[Frame | None] = itertools.cycle(photos or [None])
         self._photo = next(self._photos)
@@ -116,12 +117,12 @@ class Sight:
         return median(taken[1:])
 
 
-def _sees(model: VisionLanguageModel) -> bool:
-    bundle = model.bundle
+def takes_frames(bundle: Bundle) -> bool:
+    """Say whether a bundle looks at pictures."""
     if bundle.version is not None:
         return bundle.has("tf_lite_vision_encoder")
-    info = bundle.model("tflite").subgraphs[0]
-    return len(info.inputs) == 1 and len(info.inputs[0].shape) == 4 and info.inputs[0].shape[3] in (1, 3)
+    inputs = bundle.model("tflite").subgraphs[0].inputs
+    return len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[3] in (1, 3)
 
 
 def timed(work: Callable[..., object], *given: object) -> float:
