@@ -44,6 +44,17 @@ def recorded_runs() -> Iterator[list[Run]]:
 
 
 def _call(run: Run) -> tuple[Any, tuple[Any, ...]]:
+    """Give the C function and the arguments that a run calls it with."""
     assert isinstance(run, _LiteRtRun), "the engine is LiteRT's"
-    inputs, outputs = run._ends
-    return run._function, (run._program.compiled, run._index, *inputs, *outputs)
+    noted: list[tuple[Any, ...]] = []
+
+    def note(*arguments: Any) -> int:
+        noted.append(arguments)
+        return 0
+
+    function, run._function = run._function, note
+    try:
+        run._invoke()
+    finally:
+        run._function = function
+    return function, noted[0]

@@ -54,7 +54,8 @@ class Vision:
         head: str | None = None,
         for_good: bool = False,
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the encoder, and of what reads its features in place
+        self._speaking = threading.Lock()  # of the adapter, which reads a copy; taken before the other
         self._turns = ExitStack() if for_good else None
         self._kept: dict[str | None, tuple[_Eyes, Run | None]] = {}
         self._acquire, self._prepare = acquire, prepare
@@ -84,17 +85,26 @@ class Vision:
 
     def tokens(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give a frame's visual tokens, ``(T, E) float32``, not to be written to; the last frame's are kept."""
-        with self._lock:
+        with self._speaking:
             if self._last is None or self._last[0] is not frame:
                 self._last = None
-                with self._open(self._adapter) as (eyes, adapt):
-                    eyes.look(frame)
-                    if adapt is not None:
-                        adapt()
-                    tokens = eyes.tokens(adapt)
-                    self._last = frame, np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
-                    self._last[1].flags.writeable = False
+                tokens = self._speak(frame)
+                tokens.flags.writeable = False
+                self._last = frame, tokens
             return self._last[1]
+
+    def _speak(self, frame: Frame) -> npt.NDArray[np.float32]:
+        with ExitStack() as turn:
+            turn.enter_context(self._lock)
+            eyes, adapt = turn.enter_context(self._open(self._adapter))
+            eyes.look(frame)
+            tokens = eyes.tokens(adapt)
+            if adapt is not None:
+                next(iter(adapt.inputs.values()))[...] = eyes.features
+                if self._turns is not None:
+                    turn.pop_all().close()  # nothing takes turns in memory: the next frame may be counted meanwhile
+                adapt()
+            return np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
 
     def embedding(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give the mean of a frame's features over its places: ``(D,) float32``."""
@@ -112,13 +122,13 @@ class Vision:
 
     def forget(self) -> None:
         """Let go of the last frame and what became of it, unless one is being looked at."""
+        if self._speaking.acquire(blocking=False):
+            self._last = None
+            self._speaking.release()
         if self._lock.acquire(blocking=False):
-            try:
-                self._last = None
-                if self._eyes is not None:
-                    self._eyes.seen = None
-            finally:
-                self._lock.release()
+            if self._eyes is not None:
+                self._eyes.seen = None
+            self._lock.release()
 
     def _open(self, after: str | None) -> AbstractContextManager[tuple[_Eyes, Run | None]]:
         """Have the encoder open, and a section that goes on from its features."""
@@ -136,7 +146,7 @@ class Vision:
                 yield eyes, None
                 return
             with self._acquire(after, self._close_eyes) as model:
-                yield eyes, eyes.after(after, model)
+                yield eyes, eyes.after(after, model, in_place=after != self._adapter)
 
     def _close_eyes(self) -> None:
         self._eyes = None
@@ -155,8 +165,8 @@ class _Eyes:
         self.seen: tuple[Frame, Geometry] | None = None
         self._after: dict[str, Run] = {}
 
-    def after(self, name: str, model: Model) -> Run:
-        """Give the run of a section that takes the features."""
+    def after(self, name: str, model: Model, *, in_place: bool) -> Run:
+        """Give the run of a section that takes the features, where they are or as a copy."""
         if name not in self._after:
             spec = _only(model.signature().inputs, model, "input")
             if spec.shape != self.features.shape or spec.dtype != self.features.dtype:
@@ -165,7 +175,7 @@ class _Eyes:
                     f"{list(self.features.shape)} {self.features.dtype}.",
                     why="The bundle's sections do not belong together.",
                 )
-            self._after[name] = model.bind(inputs={spec.name: self.features})
+            self._after[name] = model.bind(inputs={spec.name: self.features} if in_place else None)
         return self._after[name]
 
     def tokens(self, adapt: Run | None) -> npt.NDArray[Any]:

@@ -42,6 +42,15 @@ def test_fewer_visual_tokens(tmp_path: Path, material: Path) -> None:
     assert result["rungs"][0]["prompt_tokens"] - result["rungs"][2]["prompt_tokens"] == 61
 
 
+def test_a_camera_that_is_counted_and_asked_about(tmp_path: Path) -> None:
+    result = run("camera.py", tmp_path / "out.json")
+    for name in ("count", "count_and_questions", "watch", "watch_still"):
+        assert result[name]["given"] == result[name]["seen"] + result[name]["dropped"]
+        assert result[name]["latency_ms"]["median"] > 0
+    assert result["watch_still"]["kept"] > 0
+    assert result["count"]["kept"] == 0
+
+
 def test_the_soak(tmp_path: Path) -> None:
     result = run("soak.py", tmp_path / "out.json")
     assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]

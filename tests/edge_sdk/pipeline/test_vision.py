@@ -1,0 +1,82 @@
+"""The visual side while several ask for it at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edge_sdk as edge
+from edge_sdk.frame import Frame
+from edge_sdk.pipeline import VisionLanguageModel
+from edge_sdk.runtime import Run
+
+PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))
+ADAPTER = "tf_lite_vision_adapter"
+LONG_S = 60.0
+
+
+@pytest.fixture
+def model() -> Iterator[VisionLanguageModel]:
+    with edge.load("smear", threads=1) as loaded:
+        yield loaded
+
+
+class Slow:
+    """A run that waits to be let go, and tells when it was called."""
+
+    def __init__(self, run: Run) -> None:
+        self.inputs, self.outputs = run.inputs, run.outputs
+        self._run = run
+        self.called, self.go = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self.called.set()
+        assert self.go.wait(LONG_S)
+        self._run()
+
+
+def test_frames_are_counted_while_another_is_put_into_words(model: VisionLanguageModel) -> None:
+    asked, counted = Frame.open(PHOTOS[0]), Frame.open(PHOTOS[1])
+    expected = model._eyes().tokens(asked).copy()
+    model._eyes().forget()
+    eyes, run = model._eyes()._kept[ADAPTER]
+    assert run is not None
+    slow = Slow(run)
+    model._eyes()._kept[ADAPTER] = eyes, slow  # type: ignore[assignment]
+    found: list[np.ndarray] = []
+    thread = threading.Thread(target=lambda: found.append(model._eyes().tokens(asked)))
+    thread.start()
+    assert slow.called.wait(LONG_S)
+    assert model.count(counted).totals["rbc"] > 3  # and overwrites the features that the adapter was given
+    slow.go.set()
+    thread.join(LONG_S)
+    assert np.array_equal(found[0], expected)
+
+
+def test_the_same_frame_gives_the_same_array_and_another_frame_its_own(model: VisionLanguageModel) -> None:
+    first, second = Frame.open(PHOTOS[0]), Frame.open(PHOTOS[1])
+    eyes = model._eyes()
+    tokens = eyes.tokens(first)
+    model.count(second)
+    assert eyes.tokens(first) is tokens
+    assert eyes.tokens(second) is not tokens
+    assert not np.array_equal(eyes.tokens(second), tokens)
+
+
+def test_within_a_budget_a_frame_becomes_the_same_tokens() -> None:
+    frame = Frame.open(PHOTOS[0])
+    with edge.load("smear", threads=1) as free, edge.load("smear", budget="200MB") as planned:
+        assert np.allclose(free._eyes().tokens(frame), planned._eyes().tokens(frame), atol=1e-4)
+
+
+def test_what_was_seen_can_be_forgotten_and_is_seen_again(model: VisionLanguageModel) -> None:
+    frame = Frame.open(PHOTOS[2])
+    before = model._eyes().tokens(frame)
+    model._eyes().forget()
+    after = model._eyes().tokens(frame)
+    assert after is not before
+    assert np.array_equal(after, before)
