@@ -13,9 +13,10 @@ from edge_sdk.cli.option import engine_options
 from edge_sdk.memory.family import variant_files
 from edge_sdk.memory.flash import measure_read_rate
 from edge_sdk.memory.measurement import measure
-from edge_sdk.memory.outline import TASKS
+from edge_sdk.memory.outline import DECODER, TASKS
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.planner import plan_for
+from edge_sdk.memory.thread_choice import measure_threads
 from edge_sdk.runtime import WeightCache
 from edge_sdk.units import parse_bytes
 
@@ -38,7 +39,12 @@ __all__ = ["plan"]
     metavar="AMOUNT|measure",
     help="What that flash delivers in a second; else 20MB is assumed. measure reads 16 MiB to find out.",
 )
-@click.option("--measure", "measured", is_flag=True, help="First find out what its sections take, in minutes at most.")
+@click.option(
+    "--measure",
+    "measured",
+    is_flag=True,
+    help="First find out what its sections take, and which number of threads is best, in minutes at most.",
+)
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def plan(
@@ -70,7 +76,7 @@ def plan(
     make = partial(plan_for, bundle, board=board, ram_bytes=ram_bytes, read_rate_bytes_per_s=rate, **settings)
     found = make()
     if measured:
-        _measure(found)
+        _measure(found, threads=settings["threads"])
         found = make()
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else str(found))
 
@@ -83,14 +89,18 @@ def _check(board: str | None, ram: str | None, *, measured: bool) -> None:
         raise click.UsageError("--measure looks at this machine; --board plans for another.")
 
 
-def _measure(plan: Plan) -> None:
-    """Measure what a plan chose, as it would run it."""
+def _measure(plan: Plan, threads: int | None) -> None:
+    """Measure what a plan chose, as it would run it; and how many threads are best, where that is left open."""
+    cache = WeightCache.usual()
     with open_bundle(plan.path) as bundle:
+        found = None
+        if threads is None and cache is not None and plan.engine == "litert" and bundle.has(DECODER):
+            found = measure_threads(bundle, cache)
         measure(
             bundle,
             engine=plan.engine,
-            threads=plan.threads,
-            weight_cache=WeightCache.usual(),
+            threads=found.threads if found else plan.threads,
+            weight_cache=cache,
             weight_cached=plan.weight_cache,
         )
 

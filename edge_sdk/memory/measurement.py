@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import platform
 import signal
 import subprocess
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import BundleError, ModelError
 from edge_sdk.memory.footprint import BASE, Footprint, running_bytes, takes_turns, used_graphs
+from edge_sdk.memory.record import describe_circumstances, record_file, write_record
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache
 from edge_sdk.worker import worker_command
@@ -33,8 +30,6 @@ logger = logging.getLogger(__name__)
 _FORMAT = 2
 _LIMIT_S = 900.0  # the slowest boards take minutes to pack their largest models, and to run each signature twice
 _CARRIED = "edge_sdk_memory"  # the generic data in which a bundle carries measurements of itself
-_PACKAGES = {"litert": ("ai-edge-litert",), "interpreter": ("tflite-runtime", "ai-edge-litert")}
-_ENDS_BYTES = 1 << 18
 _MOST_BYTES = 1 << 40
 # What odd figures raise, from whoever they come: a bundle that was made to mislead, a file that was cut off.
 _ODD = (BundleError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -171,7 +166,7 @@ def measure(
         "threads": threads,
         "cache": str(weight_cache.folder) if weight_cache and cached else None,
     }
-    circumstances = _circumstances(engine, threads, cached=cached)
+    circumstances = describe_circumstances(engine, threads, cached=cached)
     try:
         found = _read({**_run(bundle, job), "format": _FORMAT, "circumstances": circumstances}, bundle)
     except _ODD as error:
@@ -181,7 +176,7 @@ def measure(
     if not found.sections:
         raise ModelError(f"{bundle.path} cannot be measured: {engine} takes none of its sections.")
     if weight_cache is not None:
-        _remember(_file(weight_cache, bundle, circumstances), found)
+        write_record(record_file(weight_cache, bundle, circumstances), found.as_json())
     return found
 
 
@@ -194,48 +189,15 @@ def remembered(
     weight_cached: bool = True,
 ) -> Measurement | None:
     """Return what `measure` found before in the same circumstances, here or where the bundle was packed; else None."""
-    circumstances = _circumstances(engine, threads, cached=weight_cached and weight_cache is not None)
+    circumstances = describe_circumstances(engine, threads, cached=weight_cached and weight_cache is not None)
     if weight_cache is not None:
         with suppress(OSError, *_ODD):
-            return _read(json.loads(_file(weight_cache, bundle, circumstances).read_bytes()), bundle)
+            return _read(json.loads(record_file(weight_cache, bundle, circumstances).read_bytes()), bundle)
     with suppress(*_ODD):
         for item in json.loads(bundle.generic(_CARRIED)):
             if item["circumstances"] == circumstances:
                 return replace(_read(item, bundle), carried=True)
     return None
-
-
-def _circumstances(engine: str, threads: int, *, cached: bool) -> str:
-    from importlib import metadata  # takes 2 MB, which a process that plans nothing does without
-
-    version = "none"
-    for package in _PACKAGES[engine]:
-        with suppress(metadata.PackageNotFoundError):
-            version = f"{package} {metadata.version(package)}"
-            break
-    weights = ", cache file" if cached and engine == "litert" else ""
-    return f"{engine}, {version}, {platform.machine()}, {threads} threads{weights}"
-
-
-def _file(weight_cache: WeightCache, bundle: Bundle, circumstances: str) -> Path:
-    """Name the file for a bundle, known again by its size and its first and last bytes, wherever it lies."""
-    with Path(bundle.path).open("rb") as stream:
-        start = stream.read(_ENDS_BYTES)
-        stream.seek(-min(_ENDS_BYTES, bundle.size_bytes), os.SEEK_END)
-        content = zlib.crc32(stream.read(), zlib.crc32(start))
-    name = f"{bundle.size_bytes:x}-{content:08x}-{zlib.crc32(circumstances.encode()):08x}.json"
-    return weight_cache.folder.parent / "measured" / name
-
-
-def _remember(file: Path, measurement: Measurement) -> None:
-    """Write it beside its place, then rename it; where that fails, it is measured again next time."""
-    part = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(measurement.as_json()))
-        part.replace(file)
-    except OSError as error:
-        logger.warning("What was measured is not kept: %s: %s.", file, error.strerror)
 
 
 def _read(data: dict[str, Any], bundle: Bundle) -> Measurement:

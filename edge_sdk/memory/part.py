@@ -9,9 +9,10 @@ from edge_sdk.errors import OverBudget
 from edge_sdk.memory.footprint import predict
 from edge_sdk.memory.ladder import STREAM_BYTES, WORDS
 from edge_sdk.memory.loader import Part
-from edge_sdk.memory.outline import HEAD, LANGUAGE, SIGHT
+from edge_sdk.memory.outline import DECODER, HEAD, LANGUAGE, SIGHT
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.stream import open_stream
+from edge_sdk.memory.thread_choice import choose_threads
 from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
 
 __all__ = ["bundle_parts", "pack_planned", "part_files"]
@@ -46,12 +47,15 @@ def bundle_parts(
         held = plan.section(name).footprint if plan is not None else None
 
         def opened() -> Model:
+            count = threads
+            if count is None and name == DECODER:
+                count = choose_threads(bundle, engine, weight_cache)
             model = open_model(
                 bundle.path,
                 offset=section.offset,
                 size=section.size,
                 engine=engine,
-                threads=threads,
+                threads=count,
                 weight_cache=weight_cache,
                 delegate=delegate if name in _DELEGATED else "cpu",
             )

@@ -9,6 +9,7 @@ from edge_sdk.errors import OverBudget
 from edge_sdk.memory.budget import Budget
 from edge_sdk.memory.footprint import Footprint
 from edge_sdk.memory.table import columns
+from edge_sdk.memory.thread_choice import ThreadChoice
 from edge_sdk.units import format_bytes
 
 __all__ = ["MODES", "Moment", "Plan", "SectionPlan", "Step"]
@@ -106,6 +107,8 @@ class Plan:
         Places that a frame takes in it.
     threads : int
         Of the engine.
+    thread_choice : ThreadChoice or None
+        What the number of threads was chosen by, where that was measured.
     weight_cache : bool
         Whether packed weights are kept in files.
     moments : tuple of Moment
@@ -136,6 +139,7 @@ class Plan:
     tokens_per_s: float | None = None
     measured: bool = False
     carried: bool = False
+    thread_choice: ThreadChoice | None = None
 
     def __str__(self) -> str:
         head = [
@@ -166,6 +170,8 @@ class Plan:
 
     def _settings(self) -> str:
         told = [f"{self.engine}, {self.threads} thread{'s' if self.threads > 1 else ''}"]
+        if self.thread_choice:
+            told[0] += f" (measured: {self.thread_choice})"
         told += [f"cache of {self.cache_length} tokens"] if self.cache_length else []
         told += [f"{self.visual_tokens} visual tokens a frame"] if self.visual_tokens else []
         told.append(
@@ -238,6 +244,7 @@ class Plan:
             "variant": self.variant or None,
             "engine": self.engine,
             "threads": self.threads,
+            "steps_s": dict(self.thread_choice.steps_s) if self.thread_choice else None,
             "weight_cache": self.weight_cache,
             "to_pack": list(self.to_pack),
             "moments": [asdict(moment) for moment in self.moments],

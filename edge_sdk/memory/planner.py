@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from boards import Profile, detect, find_profile, profiles
+from boards.topology import big_processors
 from edge_sdk.errors import EdgeError
 from edge_sdk.memory.budget import Budget, budget_of
 from edge_sdk.memory.choice import Tried, choose, least, steps_to
@@ -17,6 +18,7 @@ from edge_sdk.memory.ladder import Costs, Rung, beyond_bytes
 from edge_sdk.memory.outline import TASKS, Outline
 from edge_sdk.memory.plan import Plan, Step
 from edge_sdk.memory.refusal import amount, refuse
+from edge_sdk.memory.thread_choice import ThreadChoice, remembered_threads
 from edge_sdk.runtime import ENGINES, WeightCache
 from edge_sdk.units import format_bytes
 
@@ -55,7 +57,7 @@ def plan_for(
     engine : {'auto', 'litert', 'interpreter'}
         Which runtime to use.
     threads : int, optional
-        Of the engine; by default the board's big cores, four at most.
+        Of the engine; by default what was measured to be best, or else the board's big cores, four at most.
     stream : bool
         Read weights from flash again and again rather than refuse.
     task : {'all', 'ask', 'count', 'text'}
@@ -85,15 +87,20 @@ def plan_for(
     if profile is not None and profile.unsupported:
         raise EdgeError(f"{profile.name} does not run this SDK.", why=profile.unsupported)
     limit = budget if isinstance(budget, Budget) else budget_of(budget, board=profile, ram_bytes=ram_bytes)
-    count = threads or engine_threads(profile)
+    cache = weight_cache or WeightCache.usual()
     with open_family(bundle) as members:
-        costs = BundleCosts(members, count, weight_cache or WeightCache.usual(), profile)
+        measured = None
+        if threads is None and profile is None and engine != "interpreter":
+            measured = next(filter(None, (remembered_threads(member.bundle, cache) for member in members)), None)
+        count = threads or (measured.threads if measured else engine_threads(profile))
+        costs = BundleCosts(members, count, cache, profile)
         return plan_of(
             [member.outline for member in members],
             limit,
             costs,
             engines=costs.engines(engine),
             threads=count,
+            thread_choice=measured,
             stream=stream,
             task=task,
             read_rate_bytes_per_s=read_rate_bytes_per_s,
@@ -107,6 +114,7 @@ def plan_of(
     *,
     engines: Sequence[tuple[str, bool]] = (("litert", True),),
     threads: int = 1,
+    thread_choice: ThreadChoice | None = None,
     stream: bool = False,
     task: str = "all",
     read_rate_bytes_per_s: int | None = None,
@@ -135,7 +143,8 @@ def plan_of(
     speed = _speed(rate, delivered, assumed=read_rate_bytes_per_s is None)
     obstacle = _obstacle(chosen.rung, engines, costs)
     steps = steps_to(chosen, tried, stream=stream, speed=speed, obstacle=obstacle)
-    return _plan(chosen, budget, costs, task=task, threads=threads, steps=steps, tokens_per_s=rate)
+    plan = _plan(chosen, budget, costs, task=task, threads=threads, steps=steps, tokens_per_s=rate)
+    return replace(plan, thread_choice=thread_choice)
 
 
 def _plan(
@@ -200,7 +209,7 @@ def engine_threads(board: Profile | None = None) -> int:
     profile = board or detect().profile
     big = sum(cluster.count for cluster in profile.clusters if cluster.core not in _LITTLE)
     cores = big or profile.cores or _THREADS_MAX
-    here = len(os.sched_getaffinity(0)) if board is None else cores
+    here = len(big_processors()) if board is None else cores
     return max(1, min(cores, here, _THREADS_MAX))
 
 

@@ -52,7 +52,8 @@ def load(
     engine : {'auto', 'litert', 'interpreter'}
         Which runtime to use.
     threads : int, optional
-        Threads of the engine; by default as many as there are processors, four at most.
+        Threads of the engine; by default as many as there are strong cores, four at most; for the language model
+        what was measured to be best when its weights were packed.
     weight_cache : WeightCache, optional
         Where packed weights are kept; by default ``~/.cache/edge/weights``, or what ``EDGE_CACHE`` says.
     delegate : str

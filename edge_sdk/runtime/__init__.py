@@ -2,7 +2,7 @@
 
 from edge_sdk.runtime.delegate import DELEGATES, ladder
 from edge_sdk.runtime.delegate_finding import DelegateFinding, delegate_findings
-from edge_sdk.runtime.engine import ENGINES, open_model, pack_weights
+from edge_sdk.runtime.engine import ENGINES, is_packed, open_model, pack_weights
 from edge_sdk.runtime.model import Array, Model, Quantization, Run, Signature, TensorSpec, aligned
 from edge_sdk.runtime.weight_cache import WeightCache
 
@@ -19,6 +19,7 @@ __all__ = [
     "WeightCache",
     "aligned",
     "delegate_findings",
+    "is_packed",
     "ladder",
     "open_model",
     "pack_weights",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from boards.detection import detect
+from boards.topology import big_processors
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
 from edge_sdk.runtime.delegate import CPU, find_delegate, ladder
@@ -21,7 +22,7 @@ from edge_sdk.runtime.packing import IN_MEMORY, pack
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.weight_cache import WeightCache
 
-__all__ = ["ENGINES", "open_model", "pack_weights"]
+__all__ = ["ENGINES", "is_packed", "open_model", "pack_weights"]
 
 logger = logging.getLogger(__name__)
 ENGINES = ("litert", "interpreter")  # in the order in which "auto" tries them
@@ -52,7 +53,7 @@ def open_model(
     engine : str
         ``litert``, ``interpreter``, or ``auto`` for the first of them that is installed and takes the model.
     threads : int, optional
-        How many threads the engine works with; as many as there are processors, four at most, by default.
+        How many threads the engine works with; as many as there are strong cores, four at most, by default.
     weight_cache : WeightCache, optional
         Where the engine keeps packed weights between runs; only ``litert`` uses it. What is found out about
         delegates is kept there, too.
@@ -75,7 +76,7 @@ def open_model(
     if engine not in ("auto", *ENGINES):
         raise ModelError(f"There is no engine {engine!r}.", fix=f"Use one of: auto, {', '.join(ENGINES)}.")
     if threads is None:
-        threads = min(len(os.sched_getaffinity(0)), _THREADS_MAX)
+        threads = min(len(big_processors()), _THREADS_MAX)
     region = Region.of(path, offset, size)
     description = region.describe()
     if delegate != CPU:
@@ -109,6 +110,12 @@ def pack_weights(path: str | os.PathLike[str], offset: int, size: int, threads: 
     region = Region.of(path, offset, size)
     region.describe()
     return region.size < _WORTH_CACHING_BYTES or _packed(region, threads, weight_cache) is not None
+
+
+def is_packed(path: str | os.PathLike[str], offset: int, size: int, weight_cache: WeightCache) -> bool:
+    """Say whether a model's packed weights are known to be kept; small models have none. Nothing is read of it."""
+    region = Region.of(path, offset, size)
+    return region.size < _WORTH_CACHING_BYTES or weight_cache.find(region, load_library().path) is not None
 
 
 def _packed(region: Region, threads: int, weight_cache: WeightCache) -> Path | None:

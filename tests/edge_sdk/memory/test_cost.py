@@ -168,7 +168,7 @@ def test_what_a_bundle_says_of_itself_is_believed_down_to_half_of_its_headers(mo
             name: nothing | {"signatures": {load.signature: [0, 0] for load in workload(bundle, name)}}
             for name in names
         }
-        circumstances = measurement._circumstances("interpreter", 3, cached=False)
+        circumstances = measurement.describe_circumstances("interpreter", 3, cached=False)
     item = {"format": measurement._FORMAT, "circumstances": circumstances, "base": [0, 0], "sections": sections}
     monkeypatch.setattr(Bundle, "generic", lambda *_: json.dumps([item]).encode())
     found = plan_for("smear", budget="512MB", threads=3, engine="interpreter")

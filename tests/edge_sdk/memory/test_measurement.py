@@ -140,7 +140,7 @@ def damaged(found: dict[str, Any]) -> Iterator[object]:
 def test_what_a_bundle_carries_is_not_believed_where_it_makes_no_sense(
     found: Measurement, smear: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    circumstances = measurement._circumstances(engine_of(found), THREADS, cached=False)
+    circumstances = measurement.describe_circumstances(engine_of(found), THREADS, cached=False)
     whole = found.as_json() | {"circumstances": circumstances}
     for items in damaged(whole):
         carry(monkeypatch, items)
