@@ -123,7 +123,7 @@ def compare(bundle: Path, turns: int, threads: int, answer: int) -> dict[str, An
                 if number:  # the first one packs the weights
                     found[side].append(measured)
                     print(f"{number}/{turns} {side:9} " + "  ".join(f"{k} {v:.4g}" for k, v in measured.items()))
-    result: dict[str, Any] = {side: {key: _summary(runs, key) for key in runs[0]} for side, runs in found.items()}
+    result: dict[str, Any] = {side: {key: summary(runs, key) for key in runs[0]} for side, runs in found.items()}
     keys = {
         "decode": "decode_tokens_per_s",
         "prefill": "prefill_tokens_per_s",
@@ -137,7 +137,8 @@ def compare(bundle: Path, turns: int, threads: int, answer: int) -> dict[str, An
     return result
 
 
-def _summary(runs: list[dict[str, float]], key: str) -> dict[str, float]:
+def summary(runs: list[dict[str, float]], key: str) -> dict[str, float]:
+    """Return the median, least and most of a measure."""
     values = [run[key] for run in runs]
     return {name: float(f"{pick(values):.6g}") for name, pick in (("median", median), ("least", min), ("most", max))}
 

@@ -15,9 +15,9 @@ sections measured already, `first` starts with an empty weight cache, `streamed`
 
 The exit code is 1 where a run of ours neither answered nor refused.
 
-JSON: `{"limits_mb", "tokens", "rows": [{"place", "bundle", "side", "limit_mb", "outcome", "tokens_per_s",
-"peak_bytes", "oom_kills", "seconds", "told"}], "skipped": [...]}`. An outcome is answered, refused, cut (ended early,
-for want of memory), killed, failed or timed out.
+JSON: `{"limits_mb", "tokens", "rows": [{"place", "bundle", "bundle_bytes", "weight_cache_bytes", "side", "limit_mb",
+"outcome", "tokens_per_s", "peak_bytes", "oom_kills", "seconds", "told"}], "skipped": [...]}`. An outcome is answered,
+refused, cut (ended early, for want of memory), killed, failed or timed out.
 """
 
 from __future__ import annotations
@@ -199,9 +199,14 @@ def measure(
                 cache = {"first": cold, "litert_lm": other}.get(side, packed)
                 found = run(side, bundle, cache, limit_mb, tokens if side != "first" else 4)
                 refused = found["outcome"] == "refused" if side == "ours" else refused
-                row = {"place": place, "bundle": bundle.stem, "side": side, "limit_mb": limit_mb, **found}
+                sizes = {"bundle_bytes": bundle.stat().st_size, "weight_cache_bytes": _weights_bytes(packed)}
+                row = {"place": place, "bundle": bundle.stem, "side": side, "limit_mb": limit_mb, **sizes, **found}
                 print(json.dumps(row), flush=True)
                 yield row
+
+
+def _weights_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.weights"))
 
 
 def broken(rows: list[dict[str, Any]]) -> list[str]:

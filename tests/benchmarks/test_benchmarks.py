@@ -115,6 +115,7 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "control_group.py",
         "decode.py",
         "footprint.py",
+        "four_bit.py",
         "kill.py",
         "make_bundles.py",
         "memory.py",
