@@ -25,6 +25,7 @@ from edge_sdk.bundle import open_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.memory import best_variant, check_settings, engine_threads
 from edge_sdk.memory.outline import outline_of
+from edge_sdk.memory.thread_choice import remembered_threads
 from edge_sdk.runtime import WeightCache
 from edge_sdk.units import format_bytes, parse_bytes
 
@@ -56,7 +57,7 @@ class Bench:
     turns : int
         How often all of it is measured; a cold load three times at the most.
     engine, threads, budget
-        As `edge_sdk.load` takes them; by default a board's big cores, four at the most.
+        As `edge_sdk.load` takes them; threads by default what was measured to be best, or else the strong cores.
     camera : str
         Where frames come from while it is measured how many a second are looked at; not measured without.
     short : bool
@@ -92,8 +93,9 @@ class Bench:
         budget = budget or os.environ.get("EDGE_BUDGET") or None
         if budget is not None:
             parse_bytes(budget)
-        threads = threads or engine_threads()
         with open_bundle(path) as opened:
+            known = None if threads else remembered_threads(opened, WeightCache.usual())
+            threads = threads or (known.threads if known else engine_threads())
             outline = outline_of(opened, opened.card.name if opened.card else path.stem)
             self._work = work_of(opened)
             kinds = ["load", "use", *(["run"] if opened.version is None else [])]

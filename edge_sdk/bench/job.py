@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from edge_sdk.bench.limit import int8_macs_per_s, read_bandwidth_bytes_per_s
 from edge_sdk.bench.meter import Meter
 from edge_sdk.bench.sight import Sight, timed
 from edge_sdk.bundle.inspection import cache_lengths
-from edge_sdk.memory import DECODER, Loader, bundle_parts, private_bytes
+from edge_sdk.memory import DECODER, Loader, bundle_parts
 from edge_sdk.memory.outline import outline_of
+from edge_sdk.memory.peak import watch_peak
 from edge_sdk.pipeline import VisionLanguageModel, load
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.sampler import Sampler
@@ -29,7 +29,6 @@ _ANSWER_TOKENS = 64
 # A measure ends after this, however few tokens there were by then: weights that are streamed take seconds for each.
 _MOST_S = 10.0
 _LEAST_TOKENS = 2
-_LOOK_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ def _steps(
 
 def _memory(job: Job) -> dict[str, float]:
     """Answer a question and look at a frame, and note the most memory that this process ever took."""
-    with _peak() as seen:
+    with watch_peak() as peak:
         with job.load() as model:
             sight = Sight(model, short=True)
             if model.bundle.has(DECODER):
@@ -203,25 +202,7 @@ def _memory(job: Job) -> dict[str, float]:
             _run(job)
     status = Path("/proc/self/status").read_text("ascii", "replace")
     # The kernel's own mark, of this program alone. Source: proc_pid_status(5).
-    return {"peak_private": max(seen), "peak_total": int(status.split("VmHWM:")[1].split()[0]) * 1024}
-
-
-@contextmanager
-def _peak() -> Iterator[set[int]]:
-    """Look at private memory from another thread all the time; give what was seen."""
-    seen, done = {private_bytes()}, threading.Event()
-
-    def look() -> None:
-        while not done.wait(_LOOK_S):
-            seen.add(private_bytes())
-
-    thread = threading.Thread(target=look, name="edge-bench memory", daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        thread.join()
+    return {"peak_private": peak.private_bytes, "peak_total": int(status.split("VmHWM:")[1].split()[0]) * 1024}
 
 
 def _limit(job: Job) -> dict[str, float]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import threading
 from collections.abc import Iterator
 
 from edge_sdk.bundle.folder import SHIPPED
 from edge_sdk.doctor.finding import Finding, failure, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.frame import Frame
-from edge_sdk.memory import plan_for, private_bytes
+from edge_sdk.memory import plan_for
+from edge_sdk.memory.peak import watch_peak
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
 from edge_sdk.units import format_bytes
 
@@ -22,7 +21,6 @@ QUESTION = "How many white blood cells are there?"
 EXPECTED = {"smear-1.jpg": 2, "smear-2.jpg": 1}
 # What a plan may be off by: the more of the two.
 _SLACK_SHARE, _SLACK_BYTES = 0.10, 8_000_000
-_EVERY_S = 0.005  # a look takes 30 microseconds; what is there for a shorter time is not seen
 
 
 def inference_answer(_here: Surroundings) -> Iterator[Finding]:
@@ -45,10 +43,10 @@ def inference_answer(_here: Surroundings) -> Iterator[Finding]:
 def inference_memory(_here: Surroundings) -> Iterator[Finding]:
     """Compare the most memory that a process takes from loading to answering with the plan that it was loaded by."""
     plan = plan_for(SHIPPED / "smear.litertlm")
-    with _peak() as seen, load(plan) as model:
+    with watch_peak() as peak, load(plan) as model:
         _ask(model, next(iter(EXPECTED)))
         model.count(_photo(next(iter(EXPECTED))))
-    taken = max(seen)
+    taken = peak.private_bytes
     planned = plan.peak_private_bytes
     told = f"At most it took {format_bytes(taken)} of private memory; {format_bytes(planned)} were planned"
     if taken > planned + max(_SLACK_SHARE * planned, _SLACK_BYTES):
@@ -56,25 +54,6 @@ def inference_memory(_here: Surroundings) -> Iterator[Finding]:
         yield warning(f"{told}: more than there may be.", fix)
     else:
         yield ok(f"{told}.")
-
-
-@contextlib.contextmanager
-def _peak() -> Iterator[set[int]]:
-    """Look at private memory from another thread all the time; give what was seen."""
-    seen, done = {private_bytes()}, threading.Event()
-
-    def look() -> None:
-        while not done.wait(_EVERY_S):
-            seen.add(private_bytes())
-
-    thread = threading.Thread(target=look, name="edge-doctor memory", daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        thread.join()
-        seen.add(private_bytes())
 
 
 def _ask(model: VisionLanguageModel, name: str) -> Answer:
