@@ -22,8 +22,9 @@ from boards.topology import big_processors
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import EdgeError
 from edge_sdk.memory.outline import DECODER
-from edge_sdk.memory.record import describe_circumstances, record_file, write_record
+from edge_sdk.memory.record import record_file, write_record
 from edge_sdk.runtime import WeightCache, is_packed, pack_weights
+from edge_sdk.runtime.litert_library import library_path
 from edge_sdk.worker import worker_command
 
 __all__ = ["ThreadChoice", "choose_threads", "measure_threads", "remembered_threads"]
@@ -73,13 +74,13 @@ def choose_threads(bundle: Bundle, engine: str, weight_cache: WeightCache | None
     if weight_cache is None or engine == "interpreter":
         return None
     found = remembered_threads(bundle, weight_cache)
-    if found is None and _unpacked(bundle, weight_cache):
-        section = bundle.section(DECODER)
-        try:
+    try:
+        if found is None and _unpacked(bundle, weight_cache):
+            section = bundle.section(DECODER)
             pack_weights(bundle.path, section.offset, section.size, len(big_processors()), weight_cache)
             found = measure_threads(bundle, weight_cache)
-        except EdgeError as error:  # whoever opens it will be told
-            logger.info("How many threads are best is not known: %s", error)
+    except EdgeError as error:  # whoever opens it will be told, or finds that another engine does
+        logger.info("How many threads are best is not known: %s", error)
     return found.threads if found else None
 
 
@@ -87,7 +88,7 @@ def remembered_threads(bundle: Bundle, weight_cache: WeightCache | None) -> Thre
     """Return what was measured before of a bundle on this processor; else None."""
     if weight_cache is None:
         return None
-    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+    with suppress(EdgeError, OSError, ValueError, TypeError, AttributeError, RecursionError):
         return _read(json.loads(_file(bundle, weight_cache).read_bytes()))
     return None
 
@@ -130,7 +131,8 @@ def _unpacked(bundle: Bundle, weight_cache: WeightCache) -> bool:
 
 def _file(bundle: Bundle, weight_cache: WeightCache) -> Path:
     cores = f"{this_processor().name}, {len(os.sched_getaffinity(0))} of them"
-    return record_file(weight_cache, bundle, f"threads, {describe_circumstances('litert', 0, cached=True)}, {cores}")
+    library = library_path().stat()  # its version by name would take 2 MB and 10 ms, at every start
+    return record_file(weight_cache, bundle, f"threads, {cores}, {library.st_size} {library.st_mtime_ns}")
 
 
 def _read(data: Mapping[str, object]) -> ThreadChoice:
