@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from models.language.weight import Weight, int8_weight
 
-__all__ = ["BLOCK", "RECIPES", "Recipe", "int4_weight", "restored"]
+__all__ = ["BLOCK", "RECIPES", "Quantizer", "Recipe", "int4_weight", "restored"]
 
 BLOCK = 32  # the least that XNNPACK has kernels for; as in llama.cpp's Q4_0
 _LEAST, _MOST = -8, 7

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from models.language.recipe import BLOCK, RECIPES, int4_weight, restored
+from edge_sdk.runtime import open_model
+from models.language.graph import Graph
+from models.language.recipe import BLOCK, RECIPES, Quantizer, int4_weight, restored
+from models.language.tflite import write_tflite
 from models.language.weight import Weight, int8_weight
 
 
@@ -71,3 +76,17 @@ def test_a_row_that_cannot_be_cut_into_blocks_is_refused_by_name() -> None:
 def test_the_mixed_recipe_keeps_the_table_at_eight_bits() -> None:
     recipe = RECIPES["int4"]
     assert (recipe.layer("w", _matrix()).dtype, recipe.table("t", _matrix()).dtype) == ("int4", "int8")
+
+
+@pytest.mark.parametrize("quantizer", [int4_weight, int8_weight])
+def test_the_engine_multiplies_by_what_a_weight_stands_for(quantizer: Quantizer, tmp_path: Path) -> None:
+    weight, chance = quantizer("w", _matrix(40, 192)), np.random.default_rng(6)
+    graph = Graph("multiply")
+    graph.outputs["y"] = graph.linear(graph.input("x", (1, 192)), weight)
+    write_tflite([graph], tmp_path / "model.tflite")
+    with open_model(tmp_path / "model.tflite", engine="litert") as model:
+        run = model.bind("multiply")
+        run.inputs["x"][:] = chance.normal(0, 1, (1, 192))
+        run()
+        expected = run.inputs["x"] @ restored(weight).T
+        assert _error(expected, run.outputs["y"]) < 0.01  # the engine rounds what flows to 8 bits
