@@ -197,13 +197,16 @@ class Preprocess:
 
 
 def _shrink(pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Resize into `out`: by areas where both sides shrink to half or less, so that nothing falls between samples.
+    """Resize into `out`: halve both sides while they stay as large, so that nothing is left out; then linearly.
 
-    Below that, resizing by areas would take a fifth of the time of a whole count, for 0.2 to 0.4 points of F1.
+    Resizing by areas at once took 4 to 10 times as long, more than a whole count at 1920x1080, for the same F1. What
+    shrinks by less than half would gain 0.2 to 0.4 points of F1 by areas, for a fifth of the time of a count.
     """
     height, width = out.shape[:2]
-    halves = pixels.shape[0] >= 2 * height and pixels.shape[1] >= 2 * width
-    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
+    while pixels.shape[0] >= 2 * height and pixels.shape[1] >= 2 * width:
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
+    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
 
 
 def _table(

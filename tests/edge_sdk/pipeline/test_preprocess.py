@@ -32,12 +32,12 @@ def test_the_default_is_a_stretched_rgb_picture_from_0_to_1() -> None:
 
 
 def test_in_a_much_larger_frame_every_pixel_counts() -> None:
-    pixels = np.zeros((960, 960), np.uint8)
-    pixels[::10, ::10] = 255  # a dot in each square of ten: linear sampling would see some and miss others
-    frame = Frame.of(pixels)
-    out = np.empty((1, 96, 96, 3), np.float32)
-    Preprocess(96, 96).apply(frame, out)
-    np.testing.assert_allclose(out, 0.01, atol=0.005)
+    prepare, out = Preprocess(96, 96), np.empty((1, 96, 96, 3), np.float32)
+    for x_px, y_px in np.random.default_rng(4).integers(0, 960, (40, 2)):
+        pixels = np.zeros((960, 960), np.uint8)
+        pixels[y_px, x_px] = 255  # linear sampling alone would see some of these dots and miss most
+        prepare.apply(Frame.of(pixels), out)
+        assert out[0, :, :, 0].sum() == pytest.approx(0.01, abs=0.006)
 
 
 def test_a_frame_smaller_than_the_input_is_grown_smoothly() -> None:
@@ -110,7 +110,9 @@ def test_a_place_found_in_the_input_is_the_place_in_the_frame(resize: str, width
     light = out[..., 0]
     x, y = (light * columns).sum() / light.sum(), (light * rows).sum() / light.sum()
     found = geometry.to_frame(x, y)
-    assert found == pytest.approx((x_px + side_px / 2, y_px + side_px / 2), abs=0.6)
+    # Within a quarter of a pixel of the input.
+    most_px = max(0.6, geometry.scale_x / 4, geometry.scale_y / 4)
+    assert found == pytest.approx((x_px + side_px / 2, y_px + side_px / 2), abs=most_px)
 
 
 @pytest.mark.parametrize(("width_px", "height_px"), [(200, 100), (100, 200), (3000, 2)])
