@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from edge_sdk.bundle import container, tflite
+from edge_sdk.bundle import byte_pair, container, tflite
 from edge_sdk.bundle.card import Card, read_card
 from edge_sdk.bundle.container import Header, Section, Value
 from edge_sdk.bundle.hugging_face import HuggingFace
@@ -235,6 +235,9 @@ class Bundle:
         return self._template
 
     def _load_tokenizer(self, model_type: str) -> Tokenizer:
+        laid_out = self._find("GenericBinaryData", byte_pair.SECTION)
+        if laid_out and not model_type:
+            return byte_pair.BytePair(self.view(laid_out), self.label(laid_out))
         # A tokenizer without a model type is the language model's.
         names = (model_type,) if model_type else ("", "tf_lite_prefill_decode")
         for section in self.sections:

@@ -13,7 +13,7 @@ from typing import Any
 from edge_sdk.bundle.tokenizer import LeadingSpace
 from edge_sdk.errors import BundleError, MissingDependency
 
-__all__ = ["HuggingFace"]
+__all__ = ["HuggingFace", "spelled_bytes"]
 
 _SIZE_MAX_BYTES = 128 << 20  # Gemma's has 33 MB; the file says how much it will be, and need not be right
 _SPACE = "\u2581"
@@ -106,7 +106,7 @@ def _decoding(settings: dict[str, Any], name: str) -> tuple[Callable[[str], byte
     steps = settings.get("decoders", []) if settings.get("type") == "Sequence" else [settings]
     kinds = [step.get("type") for step in steps]
     if kinds == ["ByteLevel"]:
-        return _byte_level, LeadingSpace.KEEP
+        return spelled_bytes, LeadingSpace.KEEP
     if kinds == ["Metaspace"]:
         never = steps[0].get("prepend_scheme", "always") == "never"
         return _meta_space, LeadingSpace.KEEP if never else LeadingSpace.DROP_ONE
@@ -131,7 +131,8 @@ def _byte_table() -> dict[str, int]:
 _BYTES = _byte_table()
 
 
-def _byte_level(text: str) -> bytes:
+def spelled_bytes(text: str) -> bytes:
+    """Return the bytes that the spelling of a byte-level token stands for."""
     try:
         return bytes(_BYTES[letter] for letter in text)
     except KeyError:  # a special token spelled as plain text

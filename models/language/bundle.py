@@ -11,6 +11,9 @@ from typing import Any
 from litert_lm_builder import litertlm_builder as builder
 from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
 
+from edge_sdk.bundle.byte_pair import SECTION
+from models.language.vocabulary import tables
+
 __all__ = ["IMAGE", "pack"]
 
 IMAGE = "<image>"
@@ -30,7 +33,6 @@ def pack(
     *,
     length: int,
     picture_px: int = 0,
-    generic: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a bundle.
 
@@ -47,8 +49,6 @@ def pack(
         The most tokens of a conversation.
     picture_px : int
         Side of the pictures that it takes; 0 where it takes none.
-    generic : mapping, optional
-        What LiteRT-LM passes over, by name.
     """
     config = json.loads((source / "config.json").read_text())
     out = builder.LitertLmFileBuilder()
@@ -60,10 +60,10 @@ def pack(
         out.add_llm_metadata(str(files["llm.pb"]))
         out.add_executor_metadata(str(files["executor.pb"]))
         out.add_hf_tokenizer(str(source / "tokenizer.json"))
-        for name, content in (generic or {}).items():
-            file = Path(scratch, name)
+        if content := tables(source / "tokenizer.json"):  # LiteRT-LM passes it over
+            file = Path(scratch, "tokenizer.tables")
             file.write_bytes(content)
-            out.add_generic_binary_data(str(file), [builder.Metadata("name", name, builder.DType.STRING)])
+            out.add_generic_binary_data(str(file), [builder.Metadata("name", SECTION, builder.DType.STRING)])
         for name, file in models.items():
             out.add_tflite_model(str(file), builder.TfLiteModelType(f"tf_lite_{name}"))
         part = target.with_suffix(".part")

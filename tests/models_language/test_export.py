@@ -1,0 +1,153 @@
+"""Tests for bundles that are written operator by operator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_sdk.bundle import Bundle, open_bundle
+from edge_sdk.runtime import Model, open_model
+
+pytest.importorskip("litert_lm_builder", reason="litert-lm-builder is not installed")
+pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+
+from models.language.export import Plan, export
+
+WIDTH, HIDDEN, LAYERS, HEADS, KEY_HEADS, TOKENS = 32, 64, 2, 4, 2, 300
+HEAD = WIDTH // HEADS
+CONFIG = {
+    "model_type": "llama",
+    "hidden_size": WIDTH,
+    "intermediate_size": HIDDEN,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "num_key_value_heads": KEY_HEADS,
+    "vocab_size": TOKENS,
+    "rope_theta": 10000.0,
+    "rms_norm_eps": 1e-5,
+    "eos_token_id": 0,
+}
+Tensors = dict[str, npt.NDArray[np.float32]]
+
+
+def _tensors() -> Tensors:
+    draw = np.random.default_rng(3).standard_normal
+    found = {"model.embed_tokens.weight": draw((TOKENS, WIDTH)), "model.norm.weight": 1 + 0.1 * draw(WIDTH)}
+    kept = WIDTH * KEY_HEADS // HEADS
+    shapes = {"q": (WIDTH, WIDTH), "k": (kept, WIDTH), "v": (kept, WIDTH), "o": (WIDTH, WIDTH)}
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}"
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            found[f"{at}.{name}.weight"] = 1 + 0.1 * draw(WIDTH)
+        for name, shape in shapes.items():
+            found[f"{at}.self_attn.{name}_proj.weight"] = draw(shape) / WIDTH**0.5
+        for name, shape in {"gate": (HIDDEN, WIDTH), "up": (HIDDEN, WIDTH), "down": (WIDTH, HIDDEN)}.items():
+            found[f"{at}.mlp.{name}_proj.weight"] = draw(shape) / shape[1] ** 0.5
+    return {name: array.astype(np.float32) for name, array in found.items()}
+
+
+def _write_source(folder: Path, tensors: Tensors) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    header, data = {}, b""
+    for name, array in tensors.items():
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [len(data), len(data) + array.nbytes]}
+        data += array.tobytes()
+    about = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(about).to_bytes(8, "little") + about + data)
+    letters = [chr(code) for code in (*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324))]
+    words = {text: number for number, text in enumerate([*letters, *(f"w{number}" for number in range(TOKENS - 256))])}
+    split = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    tokenizer = {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": split,
+        "decoder": split,
+        "model": {"type": "BPE", "vocab": words, "merges": []},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+def _expected(tensors: Tensors, tokens: list[int]) -> npt.NDArray[np.float32]:
+    """Compute a Llama model's scores in float, the whole text at once."""
+
+    def norm(x: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * tensors[name]
+
+    def heads(x: npt.NDArray[np.float32], name: str, count: int) -> npt.NDArray[np.float32]:
+        return (x @ tensors[name].T).reshape(len(tokens), count, HEAD).transpose(1, 0, 2)
+
+    def turn(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        angles = np.arange(len(tokens))[:, None] * 10000.0 ** (-np.arange(HEAD // 2) / (HEAD // 2))
+        wave = (x[..., : HEAD // 2] + 1j * x[..., HEAD // 2 :]) * np.exp(1j * angles)
+        return np.concatenate([wave.real, wave.imag], -1)
+
+    x = tensors["model.embed_tokens.weight"][tokens]
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}"
+        y = norm(x, f"{at}.input_layernorm.weight")
+        query, key, value = (
+            heads(y, f"{at}.self_attn.{name}_proj.weight", count)
+            for name, count in (("q", HEADS), ("k", KEY_HEADS), ("v", KEY_HEADS))
+        )
+        key, value = (np.repeat(each, HEADS // KEY_HEADS, 0) for each in (turn(key), value))
+        scores = turn(query) @ key.transpose(0, 2, 1) / HEAD**0.5
+        scores = np.exp(np.where(np.tri(len(tokens), dtype=bool), scores, -np.inf))
+        found = (scores / scores.sum(-1, keepdims=True)) @ value
+        x = x + found.transpose(1, 0, 2).reshape(len(tokens), WIDTH) @ tensors[f"{at}.self_attn.o_proj.weight"].T
+        y = norm(x, f"{at}.post_attention_layernorm.weight")
+        gate, up = (y @ tensors[f"{at}.mlp.{name}_proj.weight"].T for name in ("gate", "up"))
+        x = x + (gate / (1 + np.exp(-gate)) * up) @ tensors[f"{at}.mlp.down_proj.weight"].T
+    return norm(x, "model.norm.weight") @ tensors["model.embed_tokens.weight"].T
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    _write_source(folder, _tensors())
+    export(folder, folder / "it.litertlm", plan=Plan(lengths=(32, 64), prefill=(8,), verify=(4,)))
+    return folder / "it.litertlm"
+
+
+def _open(opened: Bundle) -> Model:
+    section = opened.section("tf_lite_prefill_decode")
+    return open_model(opened.path, offset=section.offset, size=section.size, engine="litert", threads=1)
+
+
+def test_a_bundle_has_each_kind_of_run_for_each_length_and_plain_names_for_the_longest(bundle: Path) -> None:
+    with open_bundle(bundle) as opened, _open(opened) as model:
+        plain = {"decode", "prefill_8", "verify_4"}
+        assert set(model.signatures) == plain | {f"cache_32_{name}" for name in plain}
+        assert model.signatures["verify_4"].outputs["logits"].shape == (1, 4, TOKENS)
+        assert "logits" not in model.signatures["prefill_8"].outputs
+
+
+@pytest.mark.parametrize(("before", "length"), [("", 64), ("cache_32_", 32)])
+def test_scores_are_those_of_a_llama_model_whichever_runs_give_them(bundle: Path, before: str, length: int) -> None:
+    tokens = [int(token) for token in np.random.default_rng(4).integers(0, TOKENS, 16)]
+    expected = _expected(_tensors(), tokens)
+    with open_bundle(bundle) as opened, _open(opened) as model:
+        decode = model.signatures[f"{before}decode"]
+        caches = {name: model.buffer(spec) for name, spec in decode.inputs.items() if name in decode.outputs}
+        found: list[npt.NDArray[np.float32]] = []
+        for name, at, count in (("prefill_8", 0, 8), ("verify_4", 8, 4), *(("decode", at, 1) for at in range(12, 16))):
+            run = model.bind(before + name, inputs=caches, outputs=caches)
+            run.inputs["tokens"][0, :] = tokens[at : at + count]
+            run.inputs["input_pos"][:] = np.arange(at, at + count)
+            mask = run.inputs["mask"].reshape(count, length)
+            mask[...] = np.where(np.arange(length) <= np.arange(at, at + count)[:, None], 0, -1e9)
+            run()
+            found += list(run.outputs["logits"].reshape(count, TOKENS).copy()) if "logits" in run.outputs else []
+    # INT8 weights and activations: two hundredths of the scores' size.
+    assert np.linalg.norm(np.array(found) - expected[8:]) < 0.04 * np.linalg.norm(expected[8:])
+
+
+def test_its_tokenizer_needs_no_library(bundle: Path) -> None:
+    with open_bundle(bundle) as opened:
+        tokenizer = opened.tokenizer()
+        assert repr(tokenizer) == f"<byte-pair tokenizer of {TOKENS} tokens>"
+        assert b"".join(tokenizer.piece(token) for token in tokenizer.encode("a cell")) == b"a cell"
