@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from ctypes import byref, c_void_p
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
@@ -41,8 +42,9 @@ _CACHE_REFUSED = "weight cache could neither be loaded"
 class LiteRtModel(Model):
     """A model in LiteRT; see `Model`.
 
-    Of a decoder with several lengths of cache the engine holds the graphs of one length: those of another take their
-    place when a run of them is bound, which takes as long as opening the model did.
+    Of a decoder with several lengths of cache the engine holds graphs of one length: those of another take their place
+    when a run of them is bound, which takes as long as opening the model did. Of one length it holds at first those
+    that take the fewest tokens and the most; others join them when they are first bound.
 
     Parameters
     ----------
@@ -81,6 +83,7 @@ class LiteRtModel(Model):
         self._programs: weakref.WeakSet[Program] = weakref.WeakSet()
         self._program: Program | None = None
         self._groups = () if whole else cache_groups(description)
+        self._told = {name: _told(item) for name, item in description.signatures.items()} if self._groups else {}
         # A limit on the size of files holds for XNNPACK's file in memory too, and passing it ends the process.
         limit_bytes = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         if cache_file == IN_MEMORY and 0 <= limit_bytes < 2 * region.size:
@@ -89,13 +92,10 @@ class LiteRtModel(Model):
         log = Caught()
         try:
             with caught(log):
-                program = self._load(self._groups[0] if self._groups else frozenset())
+                program = self._load(self._core(self._groups[0]) if self._groups else frozenset())
         except ModelError as error:
             raise refusal(region.name, description, self._complaints() or error.why or "") from error
-        self.signatures = program.signatures
-        if self._groups:
-            told = {name: program.signatures.get(name) or _told(item) for name, item in description.signatures.items()}
-            self.signatures = MappingProxyType(told)
+        self.signatures = MappingProxyType({**self._told, **program.signatures})
         self.cache_refused = _CACHE_REFUSED in log.complaints()
         if cache_file not in ("", IN_MEMORY) and not self.cache_refused:
             self.weights = Path(cache_file)
@@ -103,7 +103,7 @@ class LiteRtModel(Model):
     def _load(self, keep: frozenset[str]) -> Program:
         # The one before goes first, unless runs of it are still there: two of them would take the room twice.
         self._program = None
-        self._program = Program(self._region, self._options, self._cancel_flag, keep)
+        self._program = Program(self._region, self._options, self._cancel_flag, keep, self._told)
         self._programs.add(self._program)
         return self._program
 
@@ -144,20 +144,30 @@ class LiteRtModel(Model):
     def _bind(self, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> Run:
         program = next((item for item in self._programs if signature.name in item.indices), None)
         if program is None:
-            program = self._regroup(next(group for group in self._groups if signature.name in group))
+            program = self._reload(signature.name)
         return _LiteRtRun(self, signature, inputs, outputs, program)
 
-    def _regroup(self, group: frozenset[str]) -> Program:
-        """Load the graphs of another length of cache."""
+    def _reload(self, name: str) -> Program:
+        """Load another signature: beside those of the same length of cache, or in their place."""
         if self.weights is not None and not self.weights.exists():
             # Another process needed the room. The engine would write the file anew, in place and for this group only.
             self._options, self.weights = replace(self._options, cache_file=IN_MEMORY), None
         self._dismiss()
+        group = next(group for group in self._groups if name in group)
+        program = next((item for item in self._programs if group & item.indices.keys()), None)
         with caught(Caught()):
-            program = self._load(group)
+            if program is None:
+                program = self._load(self._core(group) | {name})
+            else:
+                program.add(self._region, self._options, self._cancel_flag, frozenset([name]))
         self._settled = False
         self._summon()
         return program
+
+    def _core(self, group: frozenset[str]) -> frozenset[str]:
+        """Return what to load of signatures that share their caches: those that are fed the least and the most."""
+        fed = {name: _fed_elements(self._told[name]) for name in sorted(group)}
+        return frozenset([min(fed, key=fed.__getitem__), max(fed, key=fed.__getitem__)])
 
     def _release(self) -> None:
         self._program = None
@@ -177,7 +187,7 @@ class _LiteRtRun(Run):
         program: Program,
     ) -> None:
         super().__init__(model, signature, inputs, outputs)
-        self._lib, self._index, self._program = load_library(), program.indices[signature.name], program
+        self._lib, self._program = load_library(), program
         self._function = self._lib.functions["RunCompiledModel"]
         buffers: dict[tuple[int, TensorSpec], c_void_p] = {}
         order = program.signatures[signature.name]
@@ -209,12 +219,18 @@ class _LiteRtRun(Run):
     def _invoke(self) -> None:
         (inputs, input_handles), (outputs, output_handles) = self._ends
         compiled = self._program.compiled
-        status = self._function(compiled, self._index, inputs, input_handles, outputs, output_handles)
+        index = self._program.indices[self.signature.name]  # changes when others are loaded
+        status = self._function(compiled, index, inputs, input_handles, outputs, output_handles)
         if status and not self._model._cancelled:
             raise ModelError(
                 f"{self._model.name} failed while running {self.signature.name!r}.",
                 why=self._lib.error_messages(compiled) or f"LiteRT says: {status_text(status)}.",
             )
+
+
+def _fed_elements(signature: Signature) -> int:
+    """Count what goes into a signature besides its caches."""
+    return sum(prod(spec.shape) for name, spec in signature.inputs.items() if name not in signature.outputs)
 
 
 def _told(signature: SignatureInfo) -> Signature:

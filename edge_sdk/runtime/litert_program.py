@@ -67,6 +67,8 @@ class Program:
         Read as a string: empty, or a wish that the run that goes on be stopped.
     keep : frozenset of str
         Which signatures to load; empty for all.
+    told : Mapping[str, Signature]
+        What the file says of its signatures, where that is all there is to know; the engine is asked about others.
 
     Attributes
     ----------
@@ -77,17 +79,34 @@ class Program:
     """
 
     def __init__(
-        self, region: Region, options: Options, flag: ctypes.Array[ctypes.c_uint8], keep: frozenset[str] = frozenset()
+        self,
+        region: Region,
+        options: Options,
+        flag: ctypes.Array[ctypes.c_uint8],
+        keep: frozenset[str] = frozenset(),
+        told: Mapping[str, Signature] = MappingProxyType({}),
     ) -> None:
         self.name = region.name
         self.compiled = c_void_p()
         self.indices: dict[str, int] = {}
         self._lib = load_library()
-        self._prepare = options.prepare
+        self._told = told
         # What the engine holds, the last of it to go first, and the memory that it reads until then.
         self._owned: list[tuple[str, c_void_p]] = []
-        self._kept: list[object] = [flag]
+        self._kept: list[object] = []
         weakref.finalize(self, _free, self._lib, self._owned, self._kept)
+        self._load(region, options, flag, keep)
+
+    def add(self, region: Region, options: Options, flag: ctypes.Array[ctypes.c_uint8], names: frozenset[str]) -> None:
+        """Load further signatures beside those that are there; runs of those stay good."""
+        keep = names | self.indices.keys()
+        self.close()
+        self.indices.clear()
+        self._load(region, options, flag, keep)
+
+    def _load(self, region: Region, options: Options, flag: ctypes.Array[ctypes.c_uint8], keep: frozenset[str]) -> None:
+        self._kept.append(flag)
+        self._prepare = options.prepare
         if keep:
             self._pages, view, changed = map_chosen(region, keep)
         else:
@@ -156,6 +175,10 @@ class Program:
             handle = self._lib.make("GetModelSignature", self._handle, index)
             key = self._lib.text("GetSignatureKey", handle)
             name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
+            self.indices[name] = index
+            if told := self._in_order(name, handle):
+                found[name] = told
+                continue
             # The engine prepares a graph with 1 where the file leaves a dimension open (mostly the batch).
             inputs = [
                 replace(spec, shape=tuple(max(1, n) for n in spec.shape)) for spec in self._specs(handle, "Input")
@@ -164,9 +187,22 @@ class Program:
             if self._prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
                 shapes = self._output_shapes(index)
                 outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
-            self.indices[name] = index
             found[name] = Signature(name, end_names(inputs, "input"), end_names(outputs, "output"))
         return MappingProxyType(found)
+
+    def _in_order(self, name: str, handle: c_void_p) -> Signature | None:
+        """Return what was told of a signature, its ends in the engine's order; None where nothing was."""
+        told = self._told.get(name)
+        if told is None or self._prepare:
+            return None
+        lib, ends = self._lib, []
+        for end, specs in (("Input", told.inputs), ("Output", told.outputs)):
+            count = lib.number(f"GetNumSignature{end}s", handle)
+            names = [lib.text(f"GetSignature{end}Name", handle, index) for index in range(count)]
+            if set(names) != set(specs):
+                return None
+            ends.append({key: specs[key] for key in names})
+        return Signature(name, *ends)
 
     def _specs(self, signature: c_void_p, end: str) -> list[TensorSpec]:
         lib = self._lib
