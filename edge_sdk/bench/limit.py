@@ -42,7 +42,7 @@ def read_bandwidth_bytes_per_s(
 
     numpy's `maximum.reduce` of int32 does it: vector loads with next to no arithmetic, the GIL free. On x86-64 with
     AVX-512 it reads as fast as a loop of C with 64-byte loads does (0.96 to 1.04 of it, 135 and 600 MB, one and two
-    threads); `np.dot` and `np.add.reduce` reach 0.3 to 0.85.
+    threads); `np.dot` and `np.add.reduce` reach 0.3 to 0.8.
 
     Parameters
     ----------
