@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.frame import Frame
+from edge_sdk.frame.opencv import cv2
 
 __all__ = ["Gate"]
 
