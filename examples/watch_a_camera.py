@@ -10,5 +10,5 @@ import sys
 import edge_sdk as edge
 
 with edge.open_camera(sys.argv[1]) as camera, edge.load("smear") as model:
-    for frame in itertools.islice(camera, 10):
-        print(frame.sequence, dict(model.count(frame).totals), flush=True)
+    for count in itertools.islice(model.watch(camera), 10):
+        print(count.sequence, dict(count.totals), "nothing new" if count.seen.kept else "", flush=True)

@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from edge_sdk.cli.option import budget_option, bundle_option, check_overlay, engine_options, show_timings
+from edge_sdk.cli.option import (
+    Region,
+    budget_option,
+    bundle_option,
+    check_overlay,
+    engine_options,
+    region_option,
+    show_timings,
+)
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
@@ -37,6 +45,7 @@ _GREYS = (0, 128)
     type=click.FloatRange(0, min_open=True),
     help="As many visual tokens as let the first word come in time, once the bundle is loaded.",
 )
+@region_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
 @click.option(
     "--overlay",
@@ -54,6 +63,7 @@ def ask(
     seed: int | None,
     visual_tokens: int | None,
     deadline_ms: float | None,
+    region: Region | None,
     as_json: bool,
     overlay: Path | None,
     budget: str | None,
@@ -72,6 +82,7 @@ def ask(
       edge ask /dev/video0 "Is the field crowded?" --json
       echo "Where are the white cells?" | edge ask photo.jpg -
       edge ask photo.jpg "Where are the white cells?" --deadline-ms 200
+      edge ask photo.jpg "Is there a white cell?" --region 160,120,320,240
       edge ask "What can you do?"
     """
     *uris, question = words
@@ -83,7 +94,7 @@ def ask(
     task = "all" if overlay else "ask" if frames else "text"
     with load(bundle, budget=budget, task=task, engine=engine, threads=threads) as model:
         if overlay is not None:
-            marked = draw(frames[0], model.count(frames[0]))
+            marked = draw(frames[0], model.count(frames[0], region=region))
         if deadline_ms is not None and frames and model.visual_tokens:
             _practise(model, question, frames[0])
         answer = model.ask(
@@ -94,6 +105,7 @@ def ask(
             seed=seed,
             visual_tokens=visual_tokens,
             deadline_ms=deadline_ms,
+            region=region,
         )
         _print(answer, question, model, as_json)
         if overlay is not None:
@@ -137,7 +149,8 @@ def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: b
         }
         if answer.rung is not None:
             report["visual_tokens"] = asdict(answer.rung)
-        report |= {"frames": list(answer.frames), "timings": answer.timings.as_dict()}
+        report |= {"frames": list(answer.frames), "seen": [seen.as_dict() for seen in answer.seen]}
+        report |= {"timings": answer.timings.as_dict()}
         click.echo(json.dumps(report, ensure_ascii=False))
         return
     try:

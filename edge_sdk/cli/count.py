@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
-from edge_sdk.cli.option import budget_option, bundle_option, check_overlay, engine_options
+from edge_sdk.cli.option import Region, budget_option, bundle_option, check_overlay, engine_options, region_option
+from edge_sdk.cli.tally import WRITERS
 from edge_sdk.errors import FrameError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Count, VisionLanguageModel, load
 from edge_sdk.pipeline.overlay import draw
-from edge_sdk.sources import PICTURE_SUFFIXES
+from edge_sdk.sources import PICTURE_SUFFIXES, open_camera
 
 __all__ = ["count"]
 
 
 @click.command(no_args_is_help=True)
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
 @bundle_option
+@click.option(
+    "--camera", metavar="ADDRESS", help="Count a camera's newest frames in place of pictures; Ctrl-C ends it."
+)
+@click.option("--frames", type=click.IntRange(1), help="Of a camera: end after so many.")
+@click.option("--gate", is_flag=True, help="Of a camera: do not encode again what shows nothing new.")
+@region_option
 @click.option("--csv", "form", flag_value="csv", help="One row a picture, as CSV.")
 @click.option("--json", "form", flag_value="json", help="One JSON array, with every cell's place and score.")
 @click.option(
@@ -39,45 +44,68 @@ __all__ = ["count"]
 def count(
     paths: tuple[str, ...],
     bundle: str,
+    camera: str | None,
+    frames: int | None,
+    gate: bool,
+    region: Region | None,
     form: str | None,
     overlay: Path | None,
     budget: str | None,
     engine: str,
     threads: int | None,
 ) -> None:
-    """Count the cells in pictures; folders are searched for pictures.
+    """Count the cells in pictures, or in what a camera sees; folders are searched for pictures.
 
     --overlay writes every picture into DIR with each counted cell marked. A picture that cannot be read is
     told on standard error, the others are counted all the same, and the command exits with 1.
+
+    With --gate a frame that differs from the last encoded one by no more than the sensor's noise gets that one's
+    count; every row names its frame, and the one that was encoded.
 
     \b
     Examples:
       edge count photo.jpg
       edge count slides/ --csv > counts.csv
       edge count a.jpg b.jpg --json --overlay marked/
+      edge count --camera /dev/video0 --gate --csv > day.csv
+      edge count --camera sim://smear --frames 10 --region 0.25,0.25,0.5,0.5
     """
+    if bool(paths) == bool(camera):
+        raise click.UsageError("Name pictures, or a camera with --camera.")
+    if camera is not None:
+        if overlay is not None:
+            raise click.UsageError("--overlay is for pictures, not for a camera.")
+        with load(bundle, budget=budget, task="count", engine=engine, threads=threads) as model:
+            _count_camera(model, camera, frames, gate, region, form)
+        return
+    if gate or frames is not None:
+        raise click.UsageError("--gate and --frames are for a camera: name one with --camera.")
     pictures = list(_pictures(paths))
     overlays = _overlays(pictures, overlay)
     if overlay is not None:
         overlay.mkdir(parents=True, exist_ok=True)
     model = load(bundle, budget=budget, task="count", engine=engine, threads=threads)
     with model, _progress(len(pictures)) as progress:
-        failed = _count_all(model, list(zip(pictures, overlays, strict=True)), form, progress)
+        failed = _count_all(model, list(zip(pictures, overlays, strict=True)), region, form, progress)
     if failed:
         click.echo(f"edge: {failed} of {len(pictures)} pictures could not be counted.", err=True)
         sys.exit(1)
 
 
 def _count_all(
-    model: VisionLanguageModel, pictures: list[tuple[Path, Path | None]], form: str | None, progress: Any
+    model: VisionLanguageModel,
+    pictures: list[tuple[Path, Path | None]],
+    region: Region | None,
+    form: str | None,
+    progress: Any,
 ) -> int:
     """Count, write and mark; give the number of pictures that could not be read."""
     failed = 0
-    writer = _WRITERS[form](model.labels)
+    writer = WRITERS[form](model.labels, live=False)
     try:
         for picture, marked in pictures:
             try:
-                result = _count_one(model, picture, marked)
+                result = _count_one(model, picture, region, marked)
             except FrameError as error:
                 failed += 1
                 click.echo(f"edge: {error}", err=True)
@@ -90,9 +118,22 @@ def _count_all(
     return failed
 
 
-def _count_one(model: VisionLanguageModel, picture: Path, overlay: Path | None) -> Count:
+def _count_camera(
+    model: VisionLanguageModel, address: str, frames: int | None, gate: bool, region: Region | None, form: str | None
+) -> None:
+    """Count and write what a camera sees, until it has no more, there were enough, or Ctrl-C."""
+    with open_camera(address) as camera:
+        writer = WRITERS[form](model.labels, live=True)
+        try:
+            for result in itertools.islice(model.watch(camera, region=region, gate=gate), frames):
+                writer.write(result)
+        finally:
+            writer.close()
+
+
+def _count_one(model: VisionLanguageModel, picture: Path, region: Region | None, overlay: Path | None) -> Count:
     frame = Frame.open(picture)
-    result = model.count(frame)
+    result = model.count(frame, region=region)
     if overlay is not None:
         draw(frame, result).save(overlay)
     return result
@@ -127,55 +168,3 @@ def _progress(total: int) -> Any:  # click's progress bar has no public type
     if total < 2 or not sys.stderr.isatty():
         return nullcontext(None)
     return click.progressbar(length=total, label="Counting", file=sys.stderr)
-
-
-class _Writer(Protocol):
-    def write(self, result: Count) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Table:
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = labels
-        click.echo("".join(f"{label:>10}" for label in labels) + "  picture")
-
-    def write(self, result: Count) -> None:
-        click.echo("".join(f"{result.totals[label]:>10}" for label in self._labels) + f"  {result.source}")
-
-    def close(self) -> None:
-        return
-
-
-class _Csv:
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = labels
-        self._rows = csv.writer(sys.stdout, lineterminator="\n")
-        self._rows.writerow(["picture", *labels])
-
-    def write(self, result: Count) -> None:
-        self._rows.writerow([result.source, *(result.totals[label] for label in self._labels)])
-
-    def close(self) -> None:
-        return
-
-
-class _Json:
-    """An array that is written as it grows: a thousand pictures need the memory of one."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self._before = "["
-
-    def write(self, result: Count) -> None:
-        click.echo(self._before + json.dumps(result.as_dict()), nl=False)
-        self._before = ",\n "
-
-    def close(self) -> None:
-        click.echo("]" if self._before != "[" else "[]")
-
-
-_WRITERS: dict[str | None, Callable[[tuple[str, ...]], _Writer]] = {
-    None: _Table,
-    "csv": _Csv,
-    "json": _Json,
-}

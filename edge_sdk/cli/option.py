@@ -5,14 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from edge_sdk.sources import PICTURE_SUFFIXES
 
-__all__ = ["budget_option", "bundle_option", "check_overlay", "engine_options", "show_timings"]
+__all__ = [
+    "Region",
+    "budget_option",
+    "bundle_option",
+    "check_overlay",
+    "engine_options",
+    "region_option",
+    "show_timings",
+]
 
+Region: TypeAlias = "tuple[float, ...]"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -42,6 +51,27 @@ def engine_options(command: Command) -> Command:
         show_default=True,
         help="Which runtime to use.",
     )(command)
+
+
+def region_option(command: Command) -> Command:
+    """Add ``--region``."""
+    return click.option(
+        "--region",
+        type=_region,
+        metavar="X,Y,W,H",
+        help="Look at a part of each frame: left, top, width and height in pixels, or in shares such as 0.25.",
+    )(command)
+
+
+def _region(text: str) -> Region:
+    """Read four numbers; those without a point are whole."""
+    try:
+        numbers = tuple(float(word) if "." in word else int(word) for word in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 4:
+        raise click.BadParameter(f"{text!r} is not four numbers, such as 160,120,320,240 or 0.25,0.25,0.5,0.5.")
+    return numbers
 
 
 def check_overlay(target: Path, pictures: Iterable[str | Path]) -> None:

@@ -164,3 +164,12 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert len(done.stdout) == 3
     assert done.stderr == ""
+
+
+def test_a_region_is_asked_about_and_the_frame_is_named() -> None:
+    report = json.loads(run("ask", PHOTO, QUESTION, "--region", "0.0,0.0,0.5,0.5", "--json").stdout)
+    assert report["seen"][0]["source"] == PHOTO
+    assert report["seen"][0]["encoded_sequence"] == report["seen"][0]["sequence"]
+    beyond = run("ask", PHOTO, QUESTION, "--region", "300,300,100,100")
+    assert beyond.returncode == 1
+    assert "360x363" in beyond.stderr

@@ -119,3 +119,50 @@ def test_an_overlay_folder_that_cannot_be_made_is_told(slides: Path) -> None:
     done = run(slides, "--overlay", slides / "smear-1.jpg" / "x")
     assert done.returncode == 1
     assert "smear-1.jpg" in done.stderr
+
+
+def test_a_cameras_frames_are_counted_under_their_numbers() -> None:
+    done = run("--camera", "sim://smear", "--frames", "4", "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    numbers = [int(row["frame"]) for row in rows]
+    assert done.returncode == 0
+    assert len(numbers) == 4
+    assert numbers == sorted(set(numbers))
+    assert [int(row["encoded_frame"]) for row in rows] == numbers
+    assert {row["camera"] for row in rows} == {"sim://smear"}
+
+
+def test_behind_the_gate_every_row_names_the_frame_that_was_encoded() -> None:
+    counts = json.loads(run("--camera", "sim://smear", "--frames", "12", "--gate", "--json").stdout)
+    latest = -1
+    for count in counts:
+        assert latest <= count["encoded_sequence"] <= count["sequence"]
+        latest = count["encoded_sequence"]
+    assert counts[0]["encoded_sequence"] == counts[0]["sequence"]
+
+
+def test_a_region_is_counted_alone_and_placed_in_the_whole_picture(slides: Path) -> None:
+    picture = slides / "smear-2.jpg"
+    (whole,), (part,) = (
+        json.loads(run(picture, "--json", *more).stdout) for more in ((), ("--region", "320,0,320,480"))
+    )
+    assert (part["width_px"], part["height_px"]) == (whole["width_px"], whole["height_px"])
+    assert 0 < len(part["cells"]) < len(whole["cells"])
+    assert all(cell["x_px"] >= 320 for cell in part["cells"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Usage"),
+        (("a.jpg", "--camera", "sim://smear"), "Name pictures, or a camera"),
+        (("--camera", "sim://smear", "--overlay", "out"), "for pictures"),
+        (("a.jpg", "--gate"), "for a camera"),
+        (("a.jpg", "--region", "1,2,3"), "four numbers"),
+        (("a.jpg", "--region", "a,b,c,d"), "four numbers"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stdout + done.stderr
