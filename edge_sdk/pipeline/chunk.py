@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Chunk", "plan_chunks"]
 
@@ -20,11 +20,14 @@ class Chunk:
         What it takes, in any unit.
     scored : bool
         Whether it tells what may follow its tokens.
+    count : int
+        In a plan: how many tokens go into it.
     """
 
     size: int
     cost: float
     scored: bool = False
+    count: int = 0
 
 
 def plan_chunks(
@@ -32,13 +35,13 @@ def plan_chunks(
 ) -> tuple[float, list[Chunk]]:
     """Cover tokens by the runs that cost least together.
 
-    A run that is not filled costs as much as a full one. It writes all its rows, and must not pass the end of the
-    cache: the engine would shift it back, over rows that are in use.
+    A run that is not filled costs as much as a full one; the next one writes over the rows that it left. All its rows
+    are written, and must not pass the end of the cache: the engine would shift it back, over rows that are in use.
 
     Parameters
     ----------
     left : int
-        Tokens to cover; only the last run may have room to spare.
+        Tokens to cover.
     position : int
         Tokens in the cache before them.
     length : int
@@ -67,6 +70,8 @@ def plan_chunks(
     [128]
     >>> [chunk.size for chunk in plan_chunks(100, 920, 1024, offered)[1]]
     [16, 16, 16, 16, 16, 16, 1, 1, 1, 1]
+    >>> [(chunk.size, chunk.count) for chunk in plan_chunks(128, 0, 1024, offered, scored=True)[1]]
+    [(128, 127), (1, 1)]
     """
     if position + left > length:
         raise ValueError(f"{left} tokens after {position} do not fit into a cache of {length}.")
@@ -77,23 +82,29 @@ def plan_chunks(
         room = length - position - left + count
         least, chosen = float("inf"), None
         for chunk in kinds:
-            rest = count - chunk.size
-            if chunk.size > room or (scored and rest <= 0 and not chunk.scored):
+            rest = _rest(chunk, count, scored)
+            if chunk.size > room or rest >= count:
                 continue
-            cost = chunk.cost + best[rest if rest > 0 else 0]
+            cost = chunk.cost + best[rest]
             if cost < least:
                 least, chosen = cost, chunk
         best.append(least)
         first.append(chosen)
-    return best[left], _follow(left, first)
+    return best[left], _follow(left, first, scored)
 
 
-def _follow(left: int, first: list[Chunk | None]) -> list[Chunk]:
+def _rest(chunk: Chunk, count: int, scored: bool) -> int:
+    """Return how many of the last tokens a run leaves: the very last where that needs a score, and this gives none."""
+    return max(count - chunk.size, int(scored and not chunk.scored))
+
+
+def _follow(left: int, first: list[Chunk | None], scored: bool) -> list[Chunk]:
     found = []
     while left > 0:
         chunk = first[left]
         if chunk is None:
             raise ValueError("There is no run of one token.")
-        found.append(chunk)
-        left -= chunk.size
+        rest = _rest(chunk, left, scored)
+        found.append(replace(chunk, count=left - rest))
+        left = rest
     return found

@@ -227,7 +227,7 @@ class Decoder:
         scores = None
         for chunk in chunks:
             self._pause()
-            items = prompt[done : done + chunk.size]
+            items = prompt[done : done + chunk.count]
             with self._open(stage) as binding:
                 bound = binding.step if chunk.size == 1 else binding.longer(chunk.size, scored=chunk.scored)
                 self._call(bound, items)

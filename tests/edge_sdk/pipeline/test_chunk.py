@@ -11,16 +11,17 @@ from edge_sdk.pipeline.chunk import Chunk, plan_chunks
 
 
 def least_cost(left: int, position: int, length: int, offered: list[Chunk], *, scored: bool) -> float:
-    """Try everything."""
+    """Try everything; a run takes as many tokens as it can, but the last one only where it has to be scored and is."""
 
     @cache
     def cost(left: int, position: int) -> float:
-        if left <= 0:
+        if not left:
             return 0.0
+        takes = [(chunk, min(chunk.size, left - (scored and not chunk.scored))) for chunk in offered]
         return min(
-            chunk.cost + cost(left - chunk.size, position + chunk.size)
-            for chunk in offered
-            if position + chunk.size <= length and not (scored and chunk.size >= left and not chunk.scored)
+            chunk.cost + cost(left - taken, position + taken)
+            for chunk, taken in takes
+            if taken and position + chunk.size <= length
         )
 
     return cost(left, position)
@@ -39,8 +40,10 @@ def test_no_other_runs_cost_less_and_all_tokens_are_covered_once_within_the_cach
     cost, chunks = plan_chunks(left, position, length, offered, scored=scored)
     assert cost == pytest.approx(least_cost(left, position, length, offered, scored=scored))
     assert cost == pytest.approx(sum(chunk.cost for chunk in chunks))
-    assert sum(chunk.size for chunk in chunks[:-1]) < left <= sum(chunk.size for chunk in chunks)
-    assert position + sum(chunk.size for chunk in chunks) <= length
+    assert sum(chunk.count for chunk in chunks) == left
+    for chunk in chunks:
+        assert 0 < chunk.count <= chunk.size <= length - position
+        position += chunk.count
     assert chunks[-1].scored or not scored
 
 
