@@ -71,6 +71,9 @@ class Contest:
         job = Job(file, cache, self._threads, self._answer, self._prompt, forced, self._material.pictures)
         found = turn(self.kind, side.name, job)
         if "failed" in found:
+            self._tell(f"{side.name} once more: {found['failed']}")
+            found = turn(self.kind, side.name, job)
+        if "failed" in found:
             self.failed[side.name] = found["failed"]
             del self.sides[side.name], self.runs[side.name]
             self._tell(f"{side.name} failed: {found['failed']}")

@@ -70,8 +70,11 @@ def _see(job: Job, open_file: Callable[[Path], Any]) -> dict[str, Any]:
     prefill, decode = decoder.fitting(_PROMPT, 64)
     load_s = watch.lap()
 
-    def see(pixels: Array) -> None:
+    def see(pixels: Array) -> Array:
         (features,) = encoder.run(encoder.only(), {"images": as_input(pixels)}).values()
+        return features
+
+    def adapt(features: Array) -> None:
         adapter.run(adapter.only(), {"soft_tokens": features.reshape(adapter.shapes[adapter.only()]["soft_tokens"])})
 
     def speak() -> Iterator[str]:
@@ -80,7 +83,7 @@ def _see(job: Job, open_file: Callable[[Path], Any]) -> dict[str, Any]:
         yield ""
 
     def ask(path: Path) -> Iterator[str]:
-        see(read_picture(path))
+        adapt(see(read_picture(path)))
         yield from speak()
 
     look(watch, job, load_s, ask, speak)

@@ -11,27 +11,24 @@ from peer.turn import Job, Watch
 
 
 def answer(job: Job) -> dict[str, Any]:
-    """Run what `model.ask` runs."""
-    from edge_sdk.bundle import open_bundle
-    from edge_sdk.memory import Loader, bundle_parts
-    from edge_sdk.pipeline.decoder import Decoder
+    """Run what `model.ask` runs, with token numbers in and out, greedy."""
+    import edge_sdk as edge
     from edge_sdk.runtime import WeightCache
 
+    load = edge.load  # imports what it needs
     watch = Watch()
     watch.start()
-    with open_bundle(job.file) as opened:
-        opened.tokenizer()  # a conversation needs it; LiteRT-LM and llama.cpp load theirs too
-        parts = bundle_parts(opened, threads=job.threads, weight_cache=WeightCache(job.cache))
-        with Loader(parts) as loader:
-            decoder = Decoder(opened, loader.acquire)
-            load_s = watch.lap()
-            *head, last = job.prompt
-            decoder.feed(head)
-            prefill_s = watch.lap()
-            first = int(decoder.step(last).argmax())  # what `ask` does where it is greedy
-            watch.answer_times(load_s, prefill_s, len(head), prefill_s + watch.lap())
-            watch.decode(job, first, decoder.step)
-            return watch.finish()
+    with load(job.file, engine="litert", threads=job.threads, weight_cache=WeightCache(job.cache)) as model:
+        # With tokenizer and template: a conversation needs them, and the others load theirs too.
+        decoder = model._words().new_decoder(lambda: None)
+        load_s = watch.lap()
+        *head, last = job.prompt
+        decoder.feed(head)
+        prefill_s = watch.lap()
+        first = int(decoder.step(last).argmax())
+        watch.answer_times(load_s, prefill_s, len(head), prefill_s + watch.lap())
+        watch.decode(job, first, decoder.step)
+        return watch.finish()
 
 
 def answer_smear(job: Job) -> dict[str, Any]:
@@ -39,18 +36,19 @@ def answer_smear(job: Job) -> dict[str, Any]:
     import edge_sdk as edge
     from edge_sdk.runtime import WeightCache
 
+    load, frame = edge.load, edge.Frame  # imports what they need
     watch = Watch()
     watch.start()
-    with edge.load(job.file, engine="litert", threads=job.threads, weight_cache=WeightCache(job.cache)) as model:
+    with load(job.file, engine="litert", threads=job.threads, weight_cache=WeightCache(job.cache)) as model:
         load_s = watch.lap()
         frames = {}
 
         def ask(path: Path) -> Iterator[str]:
-            frames[path] = edge.Frame.open(path)
+            frames[path] = frame.open(path)
             return model.ask(QUESTION, frames[path])
 
         first = job.pictures[0]
         look(watch, job, load_s, ask, lambda: model.ask(SECOND, frames[first]))
         pixels = frames[first].pixels
-        encode(watch, lambda: model.embed(edge.Frame.of(pixels)))  # a new frame each time: one that was seen is kept
+        encode(watch, lambda: model.embed(frame.of(pixels)))  # a new frame each time: one that was seen is kept
     return watch.finish()

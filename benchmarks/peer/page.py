@@ -16,7 +16,7 @@ _COLUMNS = (
     ("question_s", "question to first token", _MS, "ms", "less"),
     ("open_s", "opening the file to first token", _MS, "ms", "less"),
     ("second_s", "second question to first token", _MS, "ms", "less"),
-    ("encode_s", "pixels to visual tokens", _MS, "ms", "less"),
+    ("encode_s", "pixels to features", _MS, "ms", "less"),
     ("prefill_tokens_per_s", "prefill", 1.0, "tokens/s", "more"),
     ("decode_tokens_per_s", "decode", 1.0, "tokens/s", "more"),
     ("share_of_limit", "decode, of what memory's rate allows", 0.01, "%", "more"),
@@ -32,7 +32,7 @@ _DRAWN = {
         "peak_rss_bytes",
         "private_bytes",
     ),
-    "smear": ("question_s", "open_s", "second_s", "encode_s", "peak_rss_bytes"),
+    "smear": ("question_s", "open_s", "second_s", "encode_s", "peak_rss_bytes", "private_bytes"),
 }
 _HEAD = """\
 # Edge SDK beside what one could pick instead
@@ -57,7 +57,7 @@ best few close, so that rounding decides; LiteRT-LM's benchmark takes no tokens)
 A picture's file goes in. `question to first token` is the median over later pictures with the model loaded, `opening
 the file` the first of all with loading. The second question is about the same picture. The bare sides run encoder,
 adapter, the prompt's chunk and one step, and nothing of text; ONNX Runtime has the encoder alone, in static INT8.
-Pixels to visual tokens: the picture is in memory already.""",
+Pixels to features: of a picture in memory, resizing and the encoder alone, warm.""",
 }
 
 
@@ -82,9 +82,9 @@ def _sides(shape: str) -> dict[str, Side]:
 def _draw(shape: str, found: Mapping[str, Any]) -> str:
     labels = {name: side.label for name, side in _sides(shape).items()}
     panels = []
-    for key, title, size, unit, better in _COLUMNS:
-        bars = bars_of(found["sides"], labels, key, size) if key in _DRAWN[_kind(shape)] else []
-        if bars:
+    by_key = {column[0]: column for column in _COLUMNS}
+    for key, title, size, unit, better in map(by_key.__getitem__, _DRAWN[_kind(shape)]):
+        if bars := bars_of(found["sides"], labels, key, size):
             panels.append(Panel(title[0].upper() + title[1:], unit, better, bars))
     return draw(panels, f"{shape}: Edge SDK beside others, medians of {found['turns']} turns")
 
@@ -118,7 +118,8 @@ def _table(shape: str, found: Mapping[str, Any]) -> str:
         side = _sides(shape)[name]
         cells = [_cell(taken.get(key), size) for key, _, size, _, _ in columns]
         cells += [f"{same[name]:.0%}" if name in same else ""] if same else []
-        lines.append(f"| {side.label} {found['versions'][name]} | {' | '.join(cells)} | {side.settings} |")
+        version = f"{side.package} {found['versions'][name]}"
+        lines.append(f"| **{side.label}**, {version} | {' | '.join(cells)} | {side.settings} |")
     return "\n".join(lines) + "\n"
 
 
@@ -146,7 +147,8 @@ def _ratios(shape: str, found: Mapping[str, Any]) -> str:
 def _goals(shape: str, found: Mapping[str, Any]) -> str:
     lines = ["| goal | ours to that of | at | found | |", "|---|---|---|---|---|"]
     for goal in found["goals"]:
-        against = ", or the better of it and ".join(_sides(shape)[name].label for name in goal["against"])
+        against = " and ".join(_sides(shape)[name].label for name in goal["against"])
+        against = f"the better of {against}" if len(goal["against"]) > 1 else against
         bar = f"{'least' if goal['at_least'] else 'most'} {goal['bar']:g}"
         verdict = "reached" if goal["reached"] else "**missed**"
         lines.append(f"| {goal['what']} | {against} | {bar} | {goal['found']:.3g} | {verdict} |")

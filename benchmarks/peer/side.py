@@ -75,7 +75,15 @@ _LLAMA = "pip install llama-cpp-python (built on the spot: needs a C++ compiler,
 _BARE = "signatures of the bundle with the shortest cache that fits"
 
 LANGUAGE = (
-    Side("ours", "Edge SDK", "edge_sdk", "edge-sdk", "our_side:answer", "bundle", settings="warm weight cache"),
+    Side(
+        "ours",
+        "Edge SDK",
+        "edge_sdk",
+        "edge-sdk",
+        "our_side:answer",
+        "bundle",
+        settings="what `ask` runs, warm weight cache",
+    ),
     Side(
         "ours_int4",
         "Edge SDK, mixed INT4",
@@ -84,7 +92,7 @@ LANGUAGE = (
         "our_side:answer",
         str(BUNDLES / "{shape}-int4.litertlm"),
         bits=4,
-        settings="warm weight cache; embeddings and head INT8",
+        settings="as above; embeddings and head INT8",
     ),
     Side(
         "litert_lm",
@@ -132,7 +140,7 @@ LANGUAGE = (
         "ai-edge-litert",
         "litert_side:interpreter",
         "decoder",
-        settings=f"{_BARE}; has no weight cache",
+        settings=f"{_BARE}; no weight cache: the first run packs all signatures",
     ),
     Side(
         "onnx_runtime",

@@ -57,7 +57,7 @@ def look(
 
 
 def encode(watch: Watch, run: Callable[[], object]) -> None:
-    """Keep how long it takes from pixels to visual tokens, at best once warm."""
+    """Keep how long it takes from a picture in memory to its features, once warm."""
     took_s = []
     for _ in range(_ROUNDS):
         watch.start()

@@ -129,9 +129,20 @@ def test_a_chart_shows_each_side_with_its_spread(peer: Any) -> None:
     bars = [chart.Bar("ours", "Edge SDK", 150.0, 140.0, 160.0), chart.Bar("x", "A & B", 75.0, 70.0, 80.0)]
     drawn = chart.draw([chart.Panel("Decode", "tokens/s", "more", bars)], "a chart")
     assert "A &amp; B" in drawn
-    widths = [float(part.split('"')[0]) for part in drawn.split('height="18"')[0].split('width="')[-1:]]
-    assert widths == [pytest.approx((720 - 178 - 84) * 150 / 160, abs=0.1)]
+    widths = [
+        float(part.split('"')[0]) for part in drawn.split('<rect x="168" ')[1:] for part in part.split('width="')[1:2]
+    ]
+    assert widths == [pytest.approx(238 * share / 160, abs=0.1) for share in (150, 75)]
     assert "150" in drawn
+
+
+def test_a_bar_far_beyond_the_others_is_cut_and_says_its_value(peer: Any) -> None:
+    chart = peer("chart")
+    bars = [chart.Bar(name, name, value, value, value) for name, value in (("a", 1.0), ("b", 1.2), ("c", 50.0))]
+    drawn = chart.draw([chart.Panel("Load", "ms", "less", bars)], "a chart")
+    assert drawn.count('stroke="#FFFFFF"') == 1
+    assert ">50<" in drawn
+    assert 'width="238.0"' in drawn
 
 
 @pytest.mark.parametrize(("reached", "word"), [(True, "| reached |"), (False, "| **missed** |")])
