@@ -119,11 +119,18 @@ class Bench:
         return min(self._turns, _COLD_TURNS) + self._turns * len(self._kinds)
 
     @property
+    def subject(self) -> Subject:
+        """What is measured on what; the first time all of the bundle is read for it."""
+        if not self._subject.sha256:
+            self._subject = replace(self._subject, sha256=sha256(Path(self._job.path)))
+        return self._subject
+
+    @property
     def report(self) -> Report:
         """What was found so far."""
         return Report(
             version=__version__,
-            subject=self._subject,
+            subject=self.subject,
             short=self._job.short,
             measures=measures_of(self._found, self._work),
             limits=limits_of(self._found),
@@ -140,8 +147,6 @@ class Bench:
         EdgeError
             The bundle, or the camera, does not do what it should.
         """
-        if not self._subject.sha256:
-            self._subject = replace(self._subject, sha256=sha256(Path(self._job.path)))
         place = _place()
         _sweep(place)
         with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=place) as scratch:

@@ -10,7 +10,7 @@ from edge_sdk.bench.measure import Measure
 from edge_sdk.bench.report import Report, Subject
 from edge_sdk.errors import BenchError
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "check_alike", "compare"]
 
 # How often two series of the same thing may lie apart by chance.
 _CHANCE = 0.05
@@ -69,6 +69,30 @@ class Comparison:
         return self.differs and self.ratio < below
 
 
+def check_alike(old: Report, new: Report) -> None:
+    """Refuse to compare reports of different things; what was measured does not matter.
+
+    Raises
+    ------
+    BenchError
+        They are of another bundle, board or setting, or of a short run and a whole one.
+    """
+    differing: list[tuple[str, object, object]] = [
+        (each.name, getattr(old.subject, each.name), getattr(new.subject, each.name))
+        for each in fields(Subject)
+        if getattr(old.subject, each.name) != getattr(new.subject, each.name)
+    ]
+    if old.short != new.short:
+        then, now = ("short" if each.short else "whole" for each in (old, new))
+        differing.append(("run", then, now))
+    if differing:
+        raise BenchError(
+            "The two reports are not of the same thing.",
+            why=f"They differ in {_told(differing)}.",
+            fix="Measure the same bundle on the same board with the same settings, or compare --anyway.",
+        )
+
+
 def compare(old: Report, new: Report, *, anyway: bool = False) -> tuple[Comparison, ...]:
     """Compare what both reports measured, the machine's limits too.
 
@@ -82,22 +106,10 @@ def compare(old: Report, new: Report, *, anyway: bool = False) -> tuple[Comparis
     Raises
     ------
     BenchError
-        They are of different things, or of one short and one whole run.
+        They are of different things, as `check_alike` says, or have no measure in common.
     """
-    differing: list[tuple[str, object, object]] = [
-        (each.name, getattr(old.subject, each.name), getattr(new.subject, each.name))
-        for each in fields(Subject)
-        if getattr(old.subject, each.name) != getattr(new.subject, each.name)
-    ]
-    if old.short != new.short:
-        then, now = ("short" if each.short else "whole" for each in (old, new))
-        differing.append(("run", then, now))
-    if differing and not anyway:
-        raise BenchError(
-            "The two reports are not of the same thing.",
-            why=f"They differ in {_told(differing)}.",
-            fix="Measure the same bundle on the same board with the same settings, or compare --anyway.",
-        )
+    if not anyway:
+        check_alike(old, new)
     pairs = [(each, new.measure(each.name)) for each in (*old.measures, *old.limits)]
     found = tuple(Comparison.of(then, now) for then, now in pairs if now is not None and now.unit == then.unit)
     if not found:

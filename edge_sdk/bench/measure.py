@@ -29,7 +29,7 @@ LABELS = {
     "first_answer": "load and first token, fresh process",
     "first_token": "question to first token",
     "first_token_long": "question of {at} tokens to first token",
-    "first_token_again": "the same about the same frame",
+    "first_token_again": "another question, same frame",
     "encode": "encode a frame",
     "count": "count a frame",
     "run": "run {at}",

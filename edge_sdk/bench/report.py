@@ -14,7 +14,7 @@ from typing import Any
 from edge_sdk.bench.measure import UNITS, Measure
 from edge_sdk.errors import BenchError, StorageError
 
-__all__ = ["FORMAT", "Condition", "Report", "Subject", "read_report", "write_report"]
+__all__ = ["FORMAT", "Condition", "Report", "Subject", "check_place", "read_report", "write_report"]
 
 FORMAT = 1
 _MOST_BYTES, _MOST_MEASURES, _MOST_LETTERS, _MOST_NOTES = 1 << 20, 200, 300, 50
@@ -107,6 +107,20 @@ class Report:
     def as_json(self) -> dict[str, object]:
         """Give all of it as what JSON knows."""
         return {"format": FORMAT, **asdict(self)}
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """See that a report can be written there, before minutes of measuring are spent on it.
+
+    Raises
+    ------
+    StorageError
+        It cannot.
+    """
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = f"{folder} is no folder that may be written to." if not Path(path).is_dir() else "It is a folder."
+        raise StorageError(f"{path} cannot be written.", why=why, fix="Name another place.")
 
 
 def write_report(report: Report, path: str | os.PathLike[str]) -> None:

@@ -16,6 +16,8 @@ from edge_sdk.bench import (
     TURNS,
     Bench,
     Report,
+    check_alike,
+    check_place,
     compare,
     comparison_text,
     read_report,
@@ -76,10 +78,11 @@ def bench(
       edge bench smear --against before.json --fail-below 0.9
       edge bench my-model.litertlm --turns 3 --threads 4 --budget 1GB
     """
-    if against is None and (fail_below is not None or anyway):
-        raise click.UsageError("--fail-below and --anyway say nothing without --against FILE.")
-    old = read_report(against) if against is not None else None  # before minutes of measuring
+    _check(target, against, fail_below, anyway=anyway)
+    old = read_report(against) if against is not None else None
     measuring = Bench(bundle, **settings)
+    if old is not None and not anyway:
+        check_alike(old, measuring.report)  # before minutes of measuring
     try:
         with _interrupted_by_all(), _progress(measuring) as tell:
             for step in measuring.steps():
@@ -90,12 +93,27 @@ def bench(
     report = measuring.report
     _show(report, target)
     if old is not None:
-        found = compare(old, report, anyway=anyway)
-        click.echo(f"\n{comparison_text(found)}", err=target == "-")
-        failed = [each.new.label for each in found if fail_below is not None and each.fails(fail_below)]
-        if failed:
-            click.echo(f"edge: below {fail_below:g}: {'; '.join(failed)}.", err=True)
-            sys.exit(1)
+        _compare(old, report, fail_below, anyway=anyway, err=target == "-")
+
+
+def _check(target: str | None, against: Path | None, fail_below: float | None, *, anyway: bool) -> None:
+    """Refuse options that say nothing together, and places that cannot be written to."""
+    if against is None and (fail_below is not None or anyway):
+        raise click.UsageError("--fail-below and --anyway say nothing without --against FILE.")
+    if target not in (None, "-"):
+        if Path(str(target)).suffix != ".json":
+            raise click.UsageError(f"{target} is no name for a report: end it with .json, or put --json last.")
+        check_place(str(target))
+
+
+def _compare(old: Report, new: Report, fail_below: float | None, *, anyway: bool, err: bool) -> None:
+    """Print the comparison; end with 1 where something became worse than it may."""
+    found = compare(old, new, anyway=anyway)
+    click.echo(f"\n{comparison_text(found)}", err=err)
+    failed = [each.new.label for each in found if fail_below is not None and each.fails(fail_below)]
+    if failed:
+        click.echo(f"edge: below {fail_below:g}: {'; '.join(failed)}.", err=True)
+        sys.exit(1)
 
 
 def _show(report: Report, target: str | None) -> None:

@@ -32,7 +32,7 @@ class Done:
 
     def __init__(self, bundle: str, **settings: object) -> None:
         type(self).settings = {"bundle": bundle, **settings}
-        self._report = replace(report(1.5), measures=())
+        self._report = replace(report(100), measures=())
 
     @property
     def report(self) -> Report:
@@ -120,7 +120,7 @@ def test_another_board_is_refused_unless_that_is_wanted(tmp_path: Path, capsys: 
     told = capsys.readouterr()
     assert "board: rpi-5 then, pc now" in told.err
     assert "--anyway" in told.err
-    assert "decode, cache of 256" in told.out  # what was measured is not lost
+    assert told.out == ""  # before anything is measured
     assert ends("--against", str(tmp_path / "old.json"), "--anyway") == 0
 
 
@@ -137,6 +137,18 @@ def test_a_file_that_is_no_report_is_told_before_anything_is_measured(
 def test_options_of_a_comparison_want_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert ends(*option) == 2
     assert "--against" in capsys.readouterr().err
+
+
+def test_a_place_for_the_report_is_looked_at_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], done: type[Done]
+) -> None:
+    done.broken = True  # would end with 130
+    assert ends("--json", "smear") == 2
+    assert "end it with .json" in capsys.readouterr().err
+    assert ends("smear", "--json", str(tmp_path / "nowhere" / "a.json")) == 1
+    assert "is no folder that may be written to" in capsys.readouterr().err
+    (tmp_path / "b.json").mkdir()
+    assert ends("smear", "--json", str(tmp_path / "b.json")) == 1
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
