@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.pipeline.feeder import Feeder, Item
+from edge_sdk.pipeline.feeder import Feeder
+from edge_sdk.pipeline.item import Item
 from edge_sdk.pipeline.kv_cache import MASKS, POSITIONS, CacheNames, Caches
 from edge_sdk.runtime import Array, Model, Run, Signature
 

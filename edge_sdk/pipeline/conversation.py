@@ -243,8 +243,8 @@ class Conversation:
     def _prefill(self, turn: _Turn, parts: list[list[int] | int]) -> int:
         """Feed the prompt; give the first token of the answer."""
         begin = time.perf_counter()
-        tokens = [self._eyes.tokens(frame) for frame in turn.frames] if self._eyes else []
-        turn.seen = [self._ladder.fewer(each, turn.state.rung) for each in tokens]
+        rung = turn.state.rung
+        turn.seen = [self._ladder.see(self._eyes.tokens, frame, rung) for frame in turn.frames] if self._eyes else []
         pictures = [*self._embeddings, *turn.seen] if turn.fresh else turn.seen
         timings = turn.state.timings
         timings.encode_s = time.perf_counter() - begin
@@ -259,7 +259,7 @@ class Conversation:
         timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
         computed = timings.prompt_tokens - timings.recalled_tokens
-        self._ladder.note(timings.encode_s, timings.prefill_s, computed)
+        self._ladder.note(timings.encode_s, timings.prefill_s, computed, rung.input_px if rung else None)
         return turn.settings.sampler.pick(logits)
 
     def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:
@@ -336,6 +336,8 @@ class Conversation:
         if reply or state.finish != "cancelled":
             self._messages = [*turn.messages, {"role": "assistant", "content": reply}]
             self._embeddings = [*self._embeddings, *turn.seen]
+        if state.finish != "cancelled":
+            self._decoder.kin.keep_head(self._language.head, self._decoder)
         if state.finish != "cancelled" and not state.overrun:
             self._said = turn.text + reply
             self._unfed = state.tokens[-1:] if state.finish in ("length", "memory") else []

@@ -15,9 +15,11 @@ from edge_sdk.errors import Cancelled, ClosedError, PromptTooLong
 from edge_sdk.memory import DECODER, Acquire
 from edge_sdk.pipeline.binding import Binding, BoundRun
 from edge_sdk.pipeline.chunk import Chunk, plan_chunks
-from edge_sdk.pipeline.feeder import Feeder, Item, embedder_sections
-from edge_sdk.pipeline.kv_cache import Caches, Stage, copy_rows, move_rows, new_caches, read_stages
-from edge_sdk.pipeline.prefix import Kin, common, items_of
+from edge_sdk.pipeline.feeder import Feeder, embedder_sections
+from edge_sdk.pipeline.head import HeadFile
+from edge_sdk.pipeline.item import Item, common, items_of
+from edge_sdk.pipeline.kv_cache import Caches, Stage, cache_layout, copy_rows, move_rows, new_caches, read_stages
+from edge_sdk.pipeline.prefix import Kin
 from edge_sdk.runtime import Model, Run
 
 __all__ = ["Decoder"]
@@ -77,6 +79,7 @@ class Decoder:
         with acquire(DECODER) as model:
             self.name = model.name
             stages, self._names = read_stages(model, bundle.executor)
+            head_file = HeadFile.of(bundle, model.weights)
         # The shortest is always there: a plan for less is one for another model.
         self._stages = [stage for stage in stages if longest is None or stage.length <= longest] or [stages[0]]
         self._sections = (DECODER, *embedder_sections(self.name, self._stages[-1].decode, bundle))
@@ -92,7 +95,7 @@ class Decoder:
         self.rows: list[Item] = []
         self.caches: Caches | None = None
         self.rewrites = 0
-        self.kin = kin or Kin(bundle.section(DECODER).size)
+        self.kin = kin or Kin(bundle.section(DECODER).size, head_file)
         self.kin.decoders.add(self)
 
     def __repr__(self) -> str:
@@ -258,6 +261,7 @@ class Decoder:
         self.position += common(self.rows[before:], prompt)
         if not self._begins or before:
             return
+        self.kin.read_head(cache_layout(self._stages[0], self._names))
         count, other = self.kin.longest(prompt, self)
         if other is None or count <= self.position:
             return
@@ -335,7 +339,7 @@ class Decoder:
         self._running = bound.run
         begin = time.perf_counter()
         try:
-            bound.run(self._wanted)
+            bound.run(lambda: not self._cancelled)
         finally:
             self._running = None
         assert self.caches is not None
@@ -343,6 +347,3 @@ class Decoder:
         self.rows += items
         self.position += len(items)
         self._begins = False
-
-    def _wanted(self) -> bool:
-        return not self._cancelled

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import ModelError
+from edge_sdk.pipeline.item import Item
 from edge_sdk.pipeline.kv_cache import tokens
 from edge_sdk.pipeline.token_embedder import TokenEmbedder
 from edge_sdk.runtime import Array, Model, Run, Signature
 
-__all__ = ["Feeder", "Item", "embedder_sections"]
-
-Item: TypeAlias = "int | npt.NDArray[np.float32]"  # a token, or the embedding of one: (E,)
+__all__ = ["Feeder", "embedder_sections"]
 
 _TOKENS = ("tokens", "token_ids")
 _EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"

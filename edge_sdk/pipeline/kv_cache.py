@@ -9,12 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from edge_sdk.bundle import ExecutorMetadata
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime import Array, Model, Signature, aligned
 
-__all__ = ["CacheNames", "Caches", "Stage", "copy_rows", "move_rows", "new_caches", "read_stages"]
+__all__ = [
+    "CacheNames",
+    "Caches",
+    "Layout",
+    "Stage",
+    "cache_layout",
+    "copy_rows",
+    "move_rows",
+    "new_caches",
+    "read_stages",
+]
 
 POSITIONS = ("input_pos", "positions")
 MASKS = ("mask", "attn_mask")
@@ -65,6 +78,23 @@ class Caches:
     stage: Stage
     arrays: list[Array]
     axes: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What caches look like that grow, each along one axis, whatever their length; and a stage that has such."""
+
+    stage: Stage
+    shapes: tuple[tuple[int, ...], ...]
+    kinds: tuple[np.dtype[Any], ...]
+    axes: tuple[int, ...]
+
+    def cut(self, length: int) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Give the shapes and types of caches of some length."""
+        return [
+            ((*shape[:axis], length, *shape[axis + 1 :]), kind)
+            for shape, kind, axis in zip(self.shapes, self.kinds, self.axes, strict=True)
+        ]
 
 
 def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[Stage, ...], tuple[CacheNames, ...]]:
@@ -168,11 +198,19 @@ def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> Caches
             why="Its key-value caches go in and come out in different shapes or under unknown names.",
             fix="Export it again with a current litert-torch.",
         )
+    layout = cache_layout(stage, names)
+    specs = [stage.decode.inputs[item.decode[0]] for item in names]
+    return Caches(stage, [aligned(spec.shape, spec.dtype) for spec in specs], layout.axes if layout else None)
+
+
+def cache_layout(stage: Stage, names: tuple[CacheNames, ...]) -> Layout | None:
+    """Tell what a stage's caches look like; None where not all of them have a place for each token."""
     specs = [stage.decode.inputs[item.decode[0]] for item in names]
     axes = [_axis(item, spec.shape, stage.length) for item, spec in zip(names, specs, strict=True)]
     known = tuple(axis for axis in axes if axis is not None)
-    arrays = [aligned(spec.shape, spec.dtype) for spec in specs]
-    return Caches(stage, arrays, known if len(known) == len(axes) else None)
+    if len(known) < len(axes):
+        return None
+    return Layout(stage, tuple(spec.shape for spec in specs), tuple(spec.dtype for spec in specs), known)
 
 
 def _axis(names: CacheNames, shape: tuple[int, ...], length: int) -> int | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from edge_sdk.bundle import Bundle, Detokenizer, PromptTemplate, Tokenizer, Vision, token_ids
 from edge_sdk.memory import trim
 from edge_sdk.pipeline.decoder import Decoder
-from edge_sdk.pipeline.prompt import PictureStyle
+from edge_sdk.pipeline.item import common
+from edge_sdk.pipeline.prompt import PictureStyle, message
 
 __all__ = ["Language"]
 
@@ -63,6 +64,12 @@ class Language:
     def detokenizer(self) -> Detokenizer:
         """Start a new stream of text."""
         return Detokenizer(self.tokenizer)
+
+    def head(self) -> list[int]:
+        """Give the tokens that all prompts begin with: the template's own, and its system prompt where it has one."""
+        texts = [self.template.render([message(question, 0)]) for question in ("0", "?")]
+        one, other = ([*self.start, *self.tokenizer.encode(text)] for text in texts)
+        return one[: common(one, other)]
 
     def ends(self, tokens: list[int]) -> int:
         """Tell how many tokens at the end of `tokens` are a stop; 0 where the answer goes on."""

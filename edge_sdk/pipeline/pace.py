@@ -50,6 +50,11 @@ class Pace:
         """Return what a step costs, in the unit of `cost`."""
         return self.cost(stage, 1, scored=True)
 
+    @property
+    def known(self) -> bool:
+        """Whether costs are in seconds."""
+        return any(seconds is not None for seconds in self._measured.values())
+
     def chunks(self, stage: Stage) -> list[Chunk]:
         """Give the runs that a stage offers, with their costs."""
         kinds = [(size, False) for size in stage.prefills] + [(size, True) for size in (*stage.verifies, 1)]

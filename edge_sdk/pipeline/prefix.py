@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from weakref import WeakSet
 
-import numpy as np
-
-from edge_sdk.pipeline.feeder import Item
-from edge_sdk.pipeline.kv_cache import Caches
+from edge_sdk.pipeline.chunk import plan_chunks
+from edge_sdk.pipeline.head import HeadFile
+from edge_sdk.pipeline.item import Item, common
+from edge_sdk.pipeline.kv_cache import Caches, Layout
 from edge_sdk.pipeline.pace import Pace
 
-__all__ = ["Computed", "Kin", "common", "items_of"]
+__all__ = ["Computed", "Kin"]
 
 
 class Computed(Protocol):
@@ -36,53 +36,49 @@ class Computed(Protocol):
 class Kin:
     """All that the decoders of one model share: what runs cost, and what was computed.
 
+    Parameters
+    ----------
+    weights_bytes : int
+        What a step reads besides the cache.
+    head_file : HeadFile, optional
+        Where it is kept on flash what all prompts begin with.
+
     Attributes
     ----------
     pace : Pace
         The costs.
     decoders : WeakSet
         Those whose caches can be copied from.
+    head : Computed or None
+        What an earlier process left on flash.
     """
 
-    def __init__(self, weights_bytes: int) -> None:
+    def __init__(self, weights_bytes: int, head_file: HeadFile | None = None) -> None:
+        self._unread = self._head_file = head_file
         self.pace = Pace(weights_bytes)
         self.decoders: WeakSet[Computed] = WeakSet()
+        self.head: Computed | None = None
 
     def longest(self, wanted: Sequence[Item], but: Computed) -> tuple[int, Computed | None]:
         """Find whose places agree with what is wanted for the longest, and for how many."""
         best: tuple[int, Computed | None] = 0, None
-        for other in tuple(self.decoders):
-            if other is not but and other.caches is not None and other.caches.axes is not None:
+        for other in (*self.decoders, self.head):
+            if other is not None and other is not but and other.caches is not None and other.caches.axes is not None:
                 count = common(tuple(other.rows), wanted)
                 if count > best[0]:
                     best = count, other
         return best
 
+    def read_head(self, layout: Layout | None) -> None:
+        """Have what an earlier process left on flash, for caches of this layout; it is looked for once."""
+        file, self._unread = self._unread, None
+        if file is not None and layout is not None:
+            self.head = file.read(layout)
 
-def common(one: Sequence[Item], other: Sequence[Item]) -> int:
-    """Count the items in which two sequences begin alike; embeddings are compared number by number.
-
-    Examples
-    --------
-    >>> common([5, 6, 7], [5, 6, 8, 9])
-    2
-    """
-    return next(_differences(one, other), min(len(one), len(other)))
-
-
-def _differences(one: Sequence[Item], other: Sequence[Item]) -> Iterator[int]:
-    for index, (left, right) in enumerate(zip(one, other, strict=False)):
-        if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
-            if left is not right and not np.array_equal(left, right):
-                yield index
-        elif isinstance(left, np.ndarray) or isinstance(right, np.ndarray) or left != right:
-            yield index
-
-
-def items_of(parts: Sequence[Sequence[int] | np.ndarray]) -> list[Item]:
-    """Lay parts of a prompt end to end; what may still be written to is copied."""
-    return [
-        item
-        for part in parts
-        for item in (part.copy() if isinstance(part, np.ndarray) and part.flags.writeable else part)
-    ]
+    def keep_head(self, find: Callable[[], Sequence[int]], holder: Computed) -> None:
+        """Have what all prompts begin with, which `find` gives, kept on flash, where somebody's caches hold it."""
+        caches, file = holder.caches, self._head_file
+        if file is not None and file.due and caches is not None and self.pace.known:
+            head, length = find(), caches.stage.length
+            cost, _ = plan_chunks(min(len(head), length), 0, length, self.pace.chunks(caches.stage))
+            file.keep(head, holder.rows, caches, cost)

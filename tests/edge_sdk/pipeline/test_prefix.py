@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.pipeline.prefix import common, items_of
+from edge_sdk.pipeline.item import common, items_of
 
 MakeToy = Callable[..., Any]
 
