@@ -94,11 +94,14 @@ class VisualRung:
         ``all`` as the bundle gives them, ``pool`` averaged over squares of places, ``merge`` the most alike made one.
     accuracy_percent : float or None
         Measured on the ladder's task; None where nobody did.
+    input_px : int or None
+        The side of the smaller picture that sections of their own take; None for the bundle's usual one.
     """
 
     tokens: int
     way: str
     accuracy_percent: float | None = None
+    input_px: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +320,14 @@ def _visual_ladder(entry: _Entry) -> VisualLadder:
         rungs=tuple(_visual_rung(item) for item in entry.entries("rungs", 16)),
         measured_on=entry.text("measured_on", default=""),
     )
-    tokens, places = [rung.tokens for rung in found.rungs], found.rows * found.columns
+    sizes, places = [(rung.tokens, rung.input_px or _SIDE_MAX_PX) for rung in found.rungs], found.rows * found.columns
     if found.rungs[0] != VisualRung(places, "all", found.rungs[0].accuracy_percent):
         raise entry.wrong("rungs", found.rungs[0], f"all {places} tokens first")
-    if tokens != sorted(set(tokens), reverse=True) or any(rung.way == "all" for rung in found.rungs[1:]):
-        raise entry.wrong("rungs", tokens, "fewer tokens from one to the next")
+    if sizes != sorted(set(sizes), reverse=True):
+        raise entry.wrong("rungs", sizes, "fewer tokens, or a smaller picture, from one to the next")
     for rung in found.rungs:
+        if (rung.way == "all") != (rung.tokens == places):
+            raise entry.wrong("rungs", rung, f"all {places} tokens, or fewer")
         side = math.isqrt(places // rung.tokens)
         whole = rung.tokens * side * side == places and not (found.rows % side or found.columns % side)
         if rung.way == "pool" and not whole:
@@ -336,6 +341,7 @@ def _visual_rung(entry: _Entry) -> VisualRung:
         tokens=entry.whole("tokens", 1, 65536),
         way=entry.text("way", among=_WAYS),
         accuracy_percent=entry.real("accuracy_percent", 0.0, 100.0) if entry.has("accuracy_percent") else None,
+        input_px=entry.whole("input_px", 1, _SIDE_MAX_PX) if entry.has("input_px") else None,
     )
     entry.finish()
     return found

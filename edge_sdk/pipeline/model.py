@@ -25,7 +25,7 @@ from edge_sdk.pipeline.cut import Cutter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
-from edge_sdk.pipeline.vision import Vision, open_eyes
+from edge_sdk.pipeline.vision import SmallEyes, Vision, open_eyes
 from edge_sdk.pipeline.visual_ladder import Ladder
 from edge_sdk.pipeline.watch import compare_frames, watch_answers, watch_counts
 from edge_sdk.pulse import PULSE
@@ -58,7 +58,8 @@ class VisionLanguageModel:
         self._loader = loader
         self._guard = guard
         told = bundle.card.visual_ladder if bundle.card else None
-        self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None)
+        small = None if plan else SmallEyes(bundle, self.name, loader.acquire)
+        self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None, small)
         self._lock = threading.RLock()
         self._vision: Vision | None = None
         self._counter: Counter | None = None
@@ -90,7 +91,7 @@ class VisionLanguageModel:
     @property
     def visual_tokens(self) -> tuple[int, ...]:
         """The numbers of visual tokens that a frame may have, the most first; empty where there is no choice."""
-        return tuple(rung.tokens for rung in self._ladder.rungs)
+        return tuple(dict.fromkeys(rung.tokens for rung in self._ladder.rungs))
 
     def ask(
         self,

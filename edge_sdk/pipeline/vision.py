@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +20,7 @@ from edge_sdk.pipeline.preprocess import Geometry, Preprocess
 from edge_sdk.pulse import PULSE
 from edge_sdk.runtime import Model, Run, TensorSpec
 
-__all__ = ["Vision", "open_eyes", "preprocess_for"]
+__all__ = ["SmallEyes", "Vision", "open_eyes", "preprocess_for"]
 
 Found = TypeVar("Found")
 
@@ -240,6 +242,42 @@ def open_eyes(bundle: Bundle, name: str, acquire: Acquire, *, for_good: bool) ->
         head=head,
         for_good=for_good,
     )
+
+
+class SmallEyes:
+    """Eyes that take smaller pictures, by sections of their own whose names end in that side; opened when needed.
+
+    Parameters
+    ----------
+    bundle, name, acquire
+        See `open_eyes`.
+    """
+
+    def __init__(self, bundle: Bundle, name: str, acquire: Acquire) -> None:
+        self._bundle, self._name, self._acquire = bundle, name, acquire
+        self._lock = threading.Lock()
+        self._open: dict[int, Vision] = {}
+
+    def __call__(self, frame: Frame, side_px: int) -> npt.NDArray[np.float32]:
+        """Give a frame's visual tokens, seen in a picture of that side: ``(T, E) float32``.
+
+        Raises
+        ------
+        BundleError
+            The bundle has no such sections.
+        """
+        with self._lock:
+            if side_px not in self._open:
+                self._open[side_px] = self._new(side_px)
+        return self._open[side_px].tokens(frame)
+
+    def _new(self, side_px: int) -> Vision:
+        encoder, adapter = f"tf_lite_pixel_encoder_{side_px}", f"tf_lite_vision_adapter_{side_px}"
+        order, card = str(self._bundle.section(encoder).items.get("channels", "RGB")), self._bundle.card
+        if card is not None:
+            card = replace(card, input=replace(card.input, width_px=side_px, height_px=side_px))
+        prepare = partial(preprocess_for, card, name=self._name, channels=order)
+        return Vision(self._acquire, encoder, prepare, adapter=adapter, for_good=True)
 
 
 def preprocess_for(card: Card | None, spec: TensorSpec, name: str, channels: str | None = None) -> Preprocess:

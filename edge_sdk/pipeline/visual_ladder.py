@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from edge_sdk.bundle import VisualLadder, VisualRung
 from edge_sdk.errors import PromptError
+from edge_sdk.frame import Frame
 from edge_sdk.pipeline.visual_token import average, merge, pool
 
 __all__ = ["Ladder", "TokenWish"]
@@ -19,6 +21,9 @@ __all__ = ["Ladder", "TokenWish"]
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 16
+
+Tokens = npt.NDArray[np.float32]
+Look = Callable[[Frame], Tokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,24 @@ class Ladder:
         What its card says; None where a frame has one number of tokens.
     most : int, optional
         A plan's: rungs with more tokens do not fit into the memory.
+    look_small : function, optional
+        Gives the tokens of a frame in a smaller picture of a rung; without it rungs of smaller pictures are left out.
     """
 
-    def __init__(self, name: str, told: VisualLadder | None, most: int | None = None) -> None:
-        self._name, self._told = name, told
-        rungs = told.rungs if told else ()
-        self.rungs = tuple(rung for rung in rungs if most is None or rung.tokens <= most)
-        self._encode_s = 0.0
+    def __init__(
+        self,
+        name: str,
+        told: VisualLadder | None,
+        most: int | None = None,
+        look_small: Callable[[Frame, int], Tokens] | None = None,
+    ) -> None:
+        self._name, self._told, self._look_small = name, told, look_small
+        self.rungs = tuple(
+            rung
+            for rung in (told.rungs if told else ())
+            if (most is None or rung.tokens <= most) and (look_small is not None or rung.input_px is None)
+        )
+        self._encode_s: dict[int | None, float] = {}
         self._began = False
         self._prefills: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
@@ -109,28 +125,36 @@ class Ladder:
             return self.rungs[0]
         return self._within(wish.deadline_ms / 1000, text_tokens, frames, new=new)
 
-    def note(self, encode_s: float, prefill_s: float, prompt_tokens: int) -> None:
+    def note(self, encode_s: float, prefill_s: float, prompt_tokens: int, input_px: int | None = None) -> None:
         """Remember what the first word of an answer took; the first of all, which opens models, is passed over."""
         if not self._began:
             self._began = True
             return
         # A frame that was seen before takes next to nothing, and says nothing of a new one.
-        if encode_s > self._encode_s / 2:
-            self._encode_s = encode_s
+        if encode_s > self._encode_s.get(input_px, 0.0) / 2:
+            self._encode_s[input_px] = encode_s
         self._prefills.append((prompt_tokens, prefill_s))
 
-    def expected_s(self, prompt_tokens: int, frames: int, *, new: bool = True) -> float | None:
+    def expected_s(self, prompt_tokens: int, new_frames: int, input_px: int | None = None) -> float | None:
         """Tell how long the first word of an answer will take; None while nothing was measured.
 
-        It goes by the latest prompt of the nearest length, in proportion.
+        It goes by the latest prompt of the nearest length, in proportion, and by frames in pictures of that size, or
+        of any size while there was none.
         """
         measured = list(self._prefills)
         if not measured:
             return None
         known, seconds = min(reversed(measured), key=lambda item: abs(item[0] - prompt_tokens))
-        return frames * new * self._encode_s + seconds * prompt_tokens / max(known, 1)
+        encode_s = self._encode_s.get(input_px, max(self._encode_s.values(), default=0.0))
+        return new_frames * encode_s + seconds * prompt_tokens / max(known, 1)
 
-    def fewer(self, tokens: npt.NDArray[np.float32], rung: VisualRung | None) -> npt.NDArray[np.float32]:
+    def see(self, look: Look, frame: Frame, rung: VisualRung | None) -> Tokens:
+        """Give a frame's tokens on a rung; ``look`` gives all of them for the bundle's usual picture."""
+        if rung is not None and rung.input_px is not None and self._look_small is not None:
+            return self.fewer(self._look_small(frame, rung.input_px), rung)
+        return self.fewer(look(frame), rung)
+
+    def fewer(self, tokens: Tokens, rung: VisualRung | None) -> Tokens:
         """Make a frame's tokens ``(T, E)`` as few as a rung says: ``(N, E)``."""
         if rung is None or self._told is None or rung.way == "all":
             return tokens
@@ -152,7 +176,7 @@ class Ladder:
 
     def _within(self, deadline_s: float, text_tokens: int, frames: int, *, new: bool) -> VisualRung:
         for rung in self.rungs:
-            expected_s = self.expected_s(text_tokens + frames * rung.tokens, frames, new=new)
+            expected_s = self.expected_s(text_tokens + frames * rung.tokens, frames if new else 0, rung.input_px)
             if expected_s is not None and expected_s <= deadline_s:
                 return rung
         if expected_s is not None:

@@ -39,6 +39,7 @@ FULL: dict[str, Any] = {
         "rungs": [
             {"tokens": 16, "way": "all", "accuracy_percent": 91.5},
             {"tokens": 8, "way": "merge"},
+            {"tokens": 8, "way": "merge", "input_px": 192},
             {"tokens": 4, "way": "pool", "accuracy_percent": 90},
         ],
     },
@@ -84,7 +85,15 @@ def test_a_full_card_comes_back() -> None:
         frames_per_question=2,
         visual_tokens=16,
         visual_ladder=VisualLadder(
-            2, 8, (VisualRung(16, "all", 91.5), VisualRung(8, "merge"), VisualRung(4, "pool", 90.0)), "counts"
+            2,
+            8,
+            (
+                VisualRung(16, "all", 91.5),
+                VisualRung(8, "merge"),
+                VisualRung(8, "merge", input_px=192),
+                VisualRung(4, "pool", 90.0),
+            ),
+            "counts",
         ),
         memory_bytes=31_000_000,
         off_topic="Only blood films.",
@@ -147,9 +156,12 @@ def test_an_entry_that_is_not_known_is_refused(path: str) -> None:
         ("visual_ladder.rungs.1.way", "drop"),
         ("visual_ladder.rungs.1.tokens", 4),
         ("visual_ladder.rungs.1.tokens", 17),
-        ("visual_ladder.rungs.2.tokens", 3),
-        ("visual_ladder.rungs.2.tokens", 1),
-        ("visual_ladder.rungs.2.accuracy_percent", 100.1),
+        ("visual_ladder.rungs.3.tokens", 3),
+        ("visual_ladder.rungs.3.tokens", 1),
+        ("visual_ladder.rungs.2.input_px", 0),
+        ("visual_ladder.rungs.1.input_px", 192),
+        ("visual_ladder.rungs.0.input_px", 192),
+        ("visual_ladder.rungs.3.accuracy_percent", 100.1),
         ("crowding.crowded_from", 2),
     ],
 )

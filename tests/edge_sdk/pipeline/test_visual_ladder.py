@@ -7,6 +7,7 @@ import pytest
 
 from edge_sdk.bundle import VisualLadder, VisualRung
 from edge_sdk.errors import PromptError
+from edge_sdk.frame import Frame
 from edge_sdk.pipeline.visual_ladder import Ladder, TokenWish
 
 RUNGS = (VisualRung(144, "all", 90.4), VisualRung(36, "pool", 90.1), VisualRung(20, "merge"), VisualRung(9, "pool"))
@@ -88,6 +89,39 @@ def test_what_is_expected_follows_the_latest_answer_of_that_length() -> None:
     ladder.note(0.02, 0.32, 160)
     assert ladder.expected_s(160, 1) == pytest.approx(0.34)
     assert ladder.expected_s(50, 1) == pytest.approx(0.07)
+
+
+def test_a_smaller_picture_is_expected_to_take_what_it_took() -> None:
+    small = VisualRung(36, "pool", input_px=192)
+    told = VisualLadder(12, 12, (*RUNGS[:2], small), "counts")
+    ladder = Ladder("smear", told, look_small=lambda frame, side_px: np.zeros((144, 4), np.float32))
+    for input_px, encode_s in ((None, 9.0), (None, 0.5), (192, 0.2)):
+        ladder.note(encode_s, 0.1, 100, input_px)
+    assert ladder.expected_s(100, 1) == pytest.approx(0.6)
+    assert ladder.expected_s(100, 1, 192) == pytest.approx(0.3)
+    assert ladder.choose(TokenWish(deadline_ms=400), 20, 1) == small
+
+
+def test_a_smaller_picture_is_looked_at_by_eyes_of_its_own() -> None:
+    small = VisualRung(36, "pool", input_px=192)
+    tokens = np.random.default_rng(0).normal(size=(144, 4)).astype(np.float32)
+    asked: list[int] = []
+
+    def look_small(frame: Frame, side_px: int) -> np.ndarray:
+        asked.append(side_px)
+        return tokens
+
+    ladder = Ladder("smear", VisualLadder(12, 12, (RUNGS[0], small), ""), look_small=look_small)
+    frame = Frame.of(np.zeros((8, 8, 3), np.uint8))
+    whole = ladder.see(lambda _: tokens + 1, frame, RUNGS[0])
+    np.testing.assert_array_equal(whole, tokens + 1)
+    assert ladder.see(lambda _: tokens + 1, frame, small).shape == (36, 4)
+    assert asked == [192]
+
+
+def test_rungs_of_smaller_pictures_are_left_out_where_nothing_looks_at_them() -> None:
+    told = VisualLadder(12, 12, (RUNGS[0], VisualRung(36, "pool", input_px=192)), "")
+    assert Ladder("smear", told).rungs == (RUNGS[0],)
 
 
 def test_a_frame_seen_again_does_not_make_encoding_look_quick() -> None:
