@@ -33,6 +33,7 @@ from peer.contest import Contest
 from peer.material import open_material
 from peer.page import write_page
 from peer.place import ROOT
+from peer.quiet import Quiet
 from peer.result import summarise
 
 PROMPT, ANSWER = 128, 128
@@ -43,6 +44,7 @@ def compare(shape: str, bundle: Path | None, turns: int, threads: int, answer: i
     """Run all turns of a shape and put them together."""
     with open_material(shape, bundle) as material:
         contest = Contest(material, threads, PROMPT, answer)
+        quiet = Quiet()
         contest.run(turns)
         found = summarise(material, contest.runs, contest.read_bytes_per_s, (PROMPT, answer))
         return found | {
@@ -50,6 +52,7 @@ def compare(shape: str, bundle: Path | None, turns: int, threads: int, answer: i
             "versions": {name: side.version() for name, side in contest.sides.items()},
             "missing": contest.missing,
             "failed": contest.failed,
+            "others_share": round(quiet.others_share(), 3),
             "same_choice": contest.same_choice,
             "turns": turns,
             "threads": threads,
@@ -69,7 +72,6 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(pages / 1e9, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "load_average": round(os.getloadavg()[0], 2),
     }
 
 

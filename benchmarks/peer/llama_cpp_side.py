@@ -43,7 +43,8 @@ def _open(library: Any, job: Job) -> tuple[Any, Any]:
     of_model.use_mmap, of_model.n_gpu_layers = True, 0
     model = library.llama_model_load_from_file(str(job.file).encode(), of_model)
     of_context = library.llama_context_default_params()
-    of_context.n_ctx = of_context.n_batch = of_context.n_ubatch = len(job.prompt) + job.answer
+    of_context.n_ctx, of_context.n_batch = len(job.prompt) + job.answer, len(job.prompt)
+    of_context.n_ubatch, of_context.flash_attn_type = of_context.n_batch, library.LLAMA_FLASH_ATTN_TYPE_ENABLED
     of_context.n_threads = of_context.n_threads_batch = job.threads
     of_context.no_perf = True
     context = library.llama_init_from_model(model, of_context)

@@ -10,6 +10,7 @@ from peer.chart import Panel, bars_of, draw
 from peer.side import SIDES, Side
 
 _MS, _MB = 1e-3, 1e6
+_BUSY = 0.05  # of the processors, taken by others: beyond that a turn's sides do not have the same
 # Key, heading, unit's size, unit, which is better.
 _COLUMNS = (
     ("load_s", "load", _MS, "ms", "less"),
@@ -42,8 +43,7 @@ all of them once in every turn; a figure is the median over the turns, with the 
 are taken within a turn, ours to the other's, and then their median: seconds change with what else the machine does,
 ratios hold.
 
-Machine: {cpu}, {cores} cores in use, {memory_gb:.0f} GB, Linux {kernel}, Python {python}; load average when it began
-{load_average}.
+Machine: {cpu}, {cores} cores in use, {memory_gb:.0f} GB, Linux {kernel}, Python {python}.
 """
 _NOTES = {
     "language": """\
@@ -92,7 +92,7 @@ def _draw(shape: str, found: Mapping[str, Any]) -> str:
 def _section(shape: str, found: Mapping[str, Any], chart: str) -> str:
     size = f"{found['prompt']} tokens in, {found['answer']} out, " if _kind(shape) == "language" else ""
     heading = f"## {shape}: {size}{found['threads']} threads, {found['turns']} turns\n"
-    parts = [heading, f"![{shape}](../images/{chart})\n", _table(shape, found)]
+    parts = [heading, _rest(found["others_share"]), f"![{shape}](../images/{chart})\n", _table(shape, found)]
     if found["ratio"]:
         parts.append(_ratios(shape, found))
     if found["goals"]:
@@ -107,6 +107,13 @@ def _section(shape: str, found: Mapping[str, Any], chart: str) -> str:
     parts += [f"Not here: {_sides(shape)[name].label}: {why}\n" for name, why in found["missing"].items()]
     parts += [f"Failed: {_sides(shape)[name].label}: {why}\n" for name, why in found["failed"].items()]
     return "\n".join(parts)
+
+
+def _rest(others_share: float) -> str:
+    told = f"Other work took {others_share:.0%} of the processors meanwhile"
+    if others_share > _BUSY:
+        return f"**{told}: what is told here is not to be relied on. Take it again on a quiet machine.**\n"
+    return f"{told}.\n"
 
 
 def _table(shape: str, found: Mapping[str, Any]) -> str:

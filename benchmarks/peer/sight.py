@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from peer.turn import Job, Watch
@@ -35,17 +36,8 @@ def look(
     first_s = watch.lap()
     told += "".join(pieces)
     answer_s = first_s + watch.lap()
-    pieces = ask_again()
-    next(pieces)
-    second_s = watch.lap()
-    list(pieces)
-    later_s = []
-    for path in others:
-        watch.start()
-        pieces = ask(path)
-        next(pieces)
-        later_s.append(watch.lap())
-        list(pieces)
+    second_s = _first_word(watch, ask_again)
+    later_s = [_first_word(watch, partial(ask, path)) for path in others]
     watch.found |= {
         "load_s": load_s,
         "open_s": load_s + first_s,
@@ -54,6 +46,15 @@ def look(
     }
     if told:  # the bare sides say nothing
         watch.found |= {"answer_s": answer_s, "told": told}
+
+
+def _first_word(watch: Watch, ask: Callable[[], Iterator[str]]) -> float:
+    watch.start()
+    pieces = ask()
+    next(pieces)
+    took_s = watch.lap()
+    list(pieces)
+    return took_s
 
 
 def encode(watch: Watch, run: Callable[[], object]) -> None:

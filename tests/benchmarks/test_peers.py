@@ -145,8 +145,17 @@ def test_a_bar_far_beyond_the_others_is_cut_and_says_its_value(peer: Any) -> Non
     assert 'width="238.0"' in drawn
 
 
+def test_work_of_others_is_told_from_our_own(peer: Any) -> None:
+    quiet = peer("quiet").Quiet()
+    subprocess.run([sys.executable, "-c", "sum(range(10**6))"], check=True)
+    assert 0 <= quiet.others_share() <= 1.05
+
+
 @pytest.mark.parametrize(("reached", "word"), [(True, "| reached |"), (False, "| **missed** |")])
-def test_the_page_says_of_each_goal_whether_it_was_reached(peer: Any, tmp_path: Path, reached: bool, word: str) -> None:
+@pytest.mark.parametrize(("share", "quiet"), [(0.01, True), (0.4, False)])
+def test_the_page_says_of_each_goal_whether_it_was_reached_and_whether_the_machine_was_quiet(
+    peer: Any, tmp_path: Path, reached: bool, word: str, share: float, quiet: bool
+) -> None:
     for folder in ("images", "reference"):
         (tmp_path / folder).mkdir()
     spread = {"median": 1.0, "least": 1.0, "most": 1.0}
@@ -163,9 +172,11 @@ def test_the_page_says_of_each_goal_whether_it_was_reached(peer: Any, tmp_path: 
         "threads": 2,
         "prompt": 128,
         "answer": 128,
+        "others_share": share,
     }
-    machine = {"cpu": "x", "cores": 2, "memory_gb": 4.0, "kernel": "6", "python": "3.11", "load_average": 0.1}
+    machine = {"cpu": "x", "cores": 2, "memory_gb": 4.0, "kernel": "6", "python": "3.11"}
     peer("page").write_page({"command": "python", "machine": machine, "shapes": {"135m": found}}, tmp_path)
     page = (tmp_path / "reference/peers.md").read_text()
     assert word in page
+    assert ("not to be relied on" in page) != quiet
     assert "ONNX Runtime: pip install onnxruntime" in page
