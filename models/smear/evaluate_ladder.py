@@ -2,12 +2,12 @@
 
     python models/smear/evaluate_ladder.py --data FOLDER
 
-Asks the bundle of ``export_ladder.py`` about each picture: how many cells of each class, and on what it was trained for
-also the other questions that a picture answers. Beside averaging over squares (``pool``) and merging what is alike
-(``merge``) stand two that a method has to beat to be kept: one token of each square left as it is (``stride``, plain
-downsampling), and tokens at random places (``drop``). ``smaller N`` is a picture of N x N pixels: what an encoder with
-a smaller input could see at the most, since here it is enlarged again to the size that the encoder was trained for.
-Writes ``ladder.json`` beside this file, which ``export_ladder.py`` puts into the bundle, and draws the page's picture.
+Asks the bundle of ``export_ladder.py`` about each picture: how many cells of each class, and where nothing is made
+fewer or squares are averaged (``pool``) the other questions, too. Beside pooling and merging what is alike (``merge``)
+stand two that a method has to beat to be kept: one token of each square left as it is (``stride``, plain downsampling),
+and tokens at random places (``drop``). All tokens, and pooled ones, are also tried on a picture of 192 x 192 pixels,
+which goes through an encoder of its own.
+Writes ``ladder.json`` beside this file, which ``export_ladder.py`` puts into the bundle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from answer_score import Record, questions_for, score_answers
 from evaluate import boxes_of, centres_of, read_labelled
@@ -31,27 +30,24 @@ from question import Facts, facts_of
 import edge_sdk
 from edge_sdk.bundle import VisualRung, sha256
 from edge_sdk.pipeline import VisionLanguageModel
+from edge_sdk.pipeline.vision import SmallEyes
 from edge_sdk.pipeline.visual_ladder import Ladder, TokenWish
 from edge_sdk.pipeline.visual_token import Owners, average, drop, merge, pool, stride
 
 FIGURES = Path(__file__).resolve().parent / "ladder.json"
 _BUNDLE = Path(__file__).resolve().parents[2] / "build" / "smear-ladder" / "smear-ladder.litertlm"
+SMALL_PX = 192
 _WAYS = ("all", "pool", "merge")
 _PLAIN = ("stride", "drop")
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to so many tokens, of a picture that was made so small before."""
+    """A way to so many tokens; ``input_px`` is the picture that a smaller encoder takes."""
 
     way: str
     tokens: int
-    side_px: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Its name in the table."""
-        return f"smaller {self.side_px}" if self.side_px else self.way
+    input_px: int | None = None
 
     def owners(self, tokens: NDArray[np.float32], seed: int) -> Owners:
         """Say what becomes of each of the 144 tokens."""
@@ -65,37 +61,30 @@ class Method:
 
 METHODS = (
     *(Method(way, n) for way, n in (("all", 144), ("pool", 36), ("pool", 16), ("pool", 9))),
-    *(Method("merge", n) for n in (72, 36, 16, 9)),
+    *(Method("merge", n) for n in (72, 36, 16)),
     *(Method("stride", n) for n in (36, 16, 9)),
     *(Method("drop", n) for n in (72, 36, 16, 9)),
-    *(Method("all" if n == 144 else "pool", n, px) for px in (208, 144) for n in (144, 36)),
+    *(Method("all" if n == 144 else "pool", n, SMALL_PX) for n in (144, 36, 16, 9)),
 )
 
 
 class Trial(Ladder):
     """A ladder that takes the method it is told."""
 
-    def __init__(self) -> None:
-        super().__init__("trial", None)
+    def __init__(self, look_small: SmallEyes) -> None:
+        super().__init__("trial", None, look_small=look_small)
         self.method, self.seed = METHODS[0], 0
 
     def choose(self, wish: TokenWish, text_tokens: int, frames: int, *, new: bool = True) -> VisualRung:
-        return VisualRung(self.method.tokens, self.method.way)
+        return VisualRung(self.method.tokens, self.method.way, input_px=self.method.input_px)
 
     def fewer(self, tokens: NDArray[np.float32], rung: VisualRung | None) -> NDArray[np.float32]:
         return average(tokens, self.method.owners(tokens, self.seed))
 
 
-def smaller(frame: edge_sdk.Frame, side_px: int | None) -> edge_sdk.Frame:
-    """Give a frame of so few pixels; the very frame where none is given."""
-    if side_px is None:
-        return frame
-    return edge_sdk.Frame.of(cv2.resize(frame.pixels, (side_px, side_px), interpolation=cv2.INTER_AREA))
-
-
 def look(model: VisionLanguageModel, folder: Path, limit: int | None) -> Mapping[Method, list[Record]]:
     """Ask about every picture by every method."""
-    trial = model._ladder = Trial()
+    trial = model._ladder = Trial(SmallEyes(model.bundle, model.name, model._loader.acquire))
     records: dict[Method, list[Record]] = defaultdict(list)
     for trial.seed, picture in enumerate(read_labelled(folder)[0][:limit]):
         frame = edge_sdk.Frame.open(picture.path)
@@ -110,10 +99,9 @@ def look(model: VisionLanguageModel, folder: Path, limit: int | None) -> Mapping
 def _asked(
     model: VisionLanguageModel, frame: edge_sdk.Frame, name: str, method: Method, facts: tuple[Facts, Facts]
 ) -> Iterator[Record]:
-    seen = smaller(frame, method.side_px)
     for question in questions_for(name):
-        if question.kind == "count" or (method.way in _WAYS and method.side_px is None):
-            yield Record(question, model.ask(question.text, seen).text, *facts)
+        if question.kind == "count" or (method.way in ("all", "pool") and method.input_px is None):
+            yield Record(question, model.ask(question.text, frame).text, *facts)
 
 
 def rows_of(records: Mapping[Method, Sequence[Record]]) -> list[dict[str, Any]]:
@@ -121,13 +109,19 @@ def rows_of(records: Mapping[Method, Sequence[Record]]) -> list[dict[str, Any]]:
     rows = []
     for method, asked in records.items():
         scores = score_answers(asked)
-        row = {"way": method.name, "tokens": method.tokens, **{k: scores[k] for k in ("right", "agree", "blind")}}
+        row = {
+            "way": method.way,
+            "tokens": method.tokens,
+            "input_px": method.input_px,
+            **{k: scores[k] for k in ("right", "agree", "blind")},
+        }
         rows.append({**row, "kinds": scores["kinds"], "kept": False})
     for row in rows:
-        others = [other for other in rows if other["tokens"] == row["tokens"] and other is not row]
+        same = [other for other in rows if other["tokens"] == row["tokens"] and other is not row]
+        others = [other for other in same if other["way"] in _PLAIN or other["input_px"] == row["input_px"]]
         rivals = [other["right"] for other in others if other["way"] in (*_WAYS, *_PLAIN)]
         row["kept"] = row["way"] in _WAYS and all(row["right"] > right for right in rivals)
-    return sorted(rows, key=lambda row: (-row["tokens"], -row["right"]))
+    return sorted(rows, key=lambda row: (-row["tokens"], -(row["input_px"] or 9999), -row["right"]))
 
 
 def main() -> None:
@@ -146,7 +140,7 @@ def main() -> None:
     args.json.write_text(json.dumps(figures, indent=1) + "\n")
     for row in rows:
         shares = " ".join(f"{row[key]:.3f}" for key in ("right", "agree", "blind"))
-        print(f"{row['way']:12} {row['tokens']:4} {shares} {'kept' if row['kept'] else ''}")
+        print(f"{row['way']:7} {row['tokens']:4} {row['input_px'] or '':4} {shares} {'kept' if row['kept'] else ''}")
 
 
 if __name__ == "__main__":

@@ -79,9 +79,9 @@ def export_embedder(decoder: Decoder, path: Path) -> None:
     litert_torch.signature("embedder", Embedder(decoder).eval(), sample_kwargs=inputs).convert().export(str(path))
 
 
-def export_adapter(adapter: nn.Module, path: Path) -> None:
-    """Write the mapping network."""
-    inputs = {"soft_tokens": torch.rand(1, GRID * GRID, FEATURES)}
+def export_adapter(adapter: nn.Module, path: Path, side: int = GRID) -> None:
+    """Write the mapping network, for features of ``side`` by ``side`` places."""
+    inputs = {"soft_tokens": torch.rand(1, side * side, FEATURES)}
     litert_torch.signature("vision_adapter", adapter.eval(), sample_kwargs=inputs).convert().export(str(path))
 
 

@@ -40,7 +40,7 @@ class ExportedEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         features = self.encoder(images.permute(0, 3, 1, 2))
-        return {"features": features.permute(0, 2, 3, 1).reshape(1, GRID * GRID, FEATURES)}
+        return {"features": features.permute(0, 2, 3, 1).reshape(1, -1, FEATURES)}
 
 
 class ExportedHead(nn.Module):

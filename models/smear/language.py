@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from litert_torch.generative.custom_ops.bmm_4d import bmm_4d
 from litert_torch.generative.custom_ops.dynamic_update_slice import dynamic_update_slice
 from torch import Tensor, nn
-from vision import CENTRES, FEATURES, GRID, Head
+from vision import CENTRES, FEATURES, Head
 
 WIDTH = 128
 # Four totals (WBC, RBC, platelets, all), one for cover and kind of picture, nine thirds of the field.
@@ -94,10 +94,14 @@ class Perception(nn.Module):
         return Scene(thirds.reshape(-1, _CLASSES, 9), covered.clamp(0, 1), film)
 
     def look(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give cells ``(n, 3, 72, 72)``, 1 at the centre of each, cover ``(n, 1, 36, 36)`` and film ``(n,)``."""
-        grid = features.reshape(features.shape[0], GRID, GRID, FEATURES).permute(0, 3, 1, 2)
+        """Give cells ``(n, 3, 72, 72)``, 1 at the centre of each, cover ``(n, 1, 36, 36)`` and film ``(n,)``.
+
+        Features of a smaller picture, ``(n, s * s, 64)``, give maps of ``2 s`` and ``s`` points a side.
+        """
+        side = math.isqrt(features.shape[1])
+        grid = features.reshape(-1, side, side, FEATURES).permute(0, 3, 1, 2)
         maps = torch.sigmoid(self.head(grid))
-        scores, side_cells = maps[:, :_CLASSES], maps[:, _CLASSES:].mean(1, keepdim=True) * CENTRES
+        scores, side_cells = maps[:, :_CLASSES], maps[:, _CLASSES:].mean(1, keepdim=True) * maps.shape[-1]
         kept = self._peaks(scores, side_cells)
         return kept, torch.sigmoid(self.cover(grid)), torch.sigmoid(self.film(pool(grid)))
 

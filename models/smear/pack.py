@@ -28,7 +28,7 @@ TEMPLATE = (
     f"{_END}"
     f"{{%- if add_generation_prompt -%}}{ANSWER}{{%- endif -%}}"
 )
-_LABELS = {"tf_lite_pixel_encoder": {"channels": "BGR"}}
+_PIXELS = "tf_lite_pixel_encoder"
 _KINDS = {
     "encoder": builder.TfLiteModelType.VISION_ENCODER,
     "adapter": builder.TfLiteModelType.VISION_ADAPTER,
@@ -87,6 +87,7 @@ def pack(
     target: Path,
     measured: Sequence[Mapping[str, object]] = (),
     cache_length: int = CACHE_LENGTH,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the bundle.
 
@@ -106,6 +107,8 @@ def pack(
         What its sections were measured to take, one mapping for each engine and number of threads.
     cache_length : int
         The most tokens of a conversation.
+    more : mapping of str to bytes, optional
+        Other sections that LiteRT-LM passes over, by name.
     """
     out = builder.LitertLmFileBuilder()
     out.add_system_metadata(builder.Metadata("edge_sdk.format", about["format"], builder.DType.INT32))
@@ -123,7 +126,8 @@ def pack(
         generic = {
             "edge_sdk": json.dumps(about, indent=1).encode(),
             "edge_sdk_memory": json.dumps(list(measured)).encode(),
-            "tf_lite_pixel_encoder": take_pixels(models["encoder"].read_bytes()),
+            _PIXELS: take_pixels(models["encoder"].read_bytes()),
+            **(more or {}),
         }
         for name, content in generic.items():
             _add_generic(out, Path(scratch) / name, content)
@@ -134,6 +138,6 @@ def pack(
 def _add_generic(out: builder.LitertLmFileBuilder, file: Path, content: bytes) -> None:
     """Add what LiteRT-LM passes over, named like its file."""
     file.write_bytes(content)
-    labels = {"name": file.name, **_LABELS.get(file.name, {})}
+    labels = {"name": file.name, **({"channels": "BGR"} if file.name.startswith(_PIXELS) else {})}
     named = [builder.Metadata(key, value, builder.DType.STRING) for key, value in labels.items()]
     out.add_generic_binary_data(str(file), additional_metadata=named)

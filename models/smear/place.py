@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from language import WIDTH, Mapper, Perception
 from torch import Tensor, nn
-from vision import CENTRES, GRID
 
-# Places along a side: six points of the centre map each, and four places to a third of the field.
+# Places along a side: six points of the centre map each (four of a picture of 192 px), four to a third of the field.
 PLACES = 12
 _CLASSES = 3
 # Waves across the field that a place is told by; averaged over places, the short ones tell how far apart these lie.
@@ -45,7 +44,7 @@ class Field:
 def see(perception: Perception, features: Tensor) -> Field:
     """Read a field off the encoder's features ``(n, 1296, 64)``."""
     kept, cover, film = perception.look(features)
-    points, step = CENTRES // PLACES, GRID // PLACES
+    points, step = kept.shape[-1] // PLACES, cover.shape[-1] // PLACES
     cells = F.avg_pool2d(kept, points, points) * float(points * points)
     covered = F.avg_pool2d(cover, step, step) * perception.cover_fit[0] + perception.cover_fit[1]
     flat = PLACES * PLACES

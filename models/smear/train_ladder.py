@@ -33,7 +33,7 @@ from train_language import KINDS, Speaker, imagine
 from edge_sdk.pipeline.visual_token import Owners, merge, pool
 
 SEED = 21
-STEPS = 2400
+STEPS = 1800
 ROWS = 32
 RATE = 2e-3
 # How a batch's tokens are made fewer, how many are left, and how often.
@@ -245,7 +245,9 @@ def train(pieces: SentencePieceProcessor, steps: int, path: Path, begin_with: Pa
     reader.decoder.load_state_dict(spelled.decoder.state_dict())
     reader.mapper.begin_with(spelled.mapper)
     tools = torch.optim.AdamW(reader.parameters(), RATE, (0.9, 0.98), weight_decay=0.02)
-    plan = torch.optim.lr_scheduler.OneCycleLR(tools, RATE, steps, pct_start=max(0.05, 2 / steps), final_div_factor=50)
+    # The rate follows a cycle a third longer than the run, and goes down to nothing from seven ninths of the run on.
+    cycle, turn = steps * 4 // 3, steps * 7 // 9
+    plan = torch.optim.lr_scheduler.OneCycleLR(tools, RATE, cycle, pct_start=max(0.05, 2 / cycle), final_div_factor=50)
     done = _resume(path, reader, tools, plan)
     began, smooth = time.monotonic(), 0.0
     for step in range(done + 1, steps + 1):
@@ -260,6 +262,9 @@ def train(pieces: SentencePieceProcessor, steps: int, path: Path, begin_with: Pa
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         tools.step()
         plan.step()
+        if step >= turn:
+            for group in tools.param_groups:
+                group["lr"] = plan.get_last_lr()[0] * (steps - step) / (steps - turn)
         smooth = loss.item() if step == done + 1 else 0.97 * smooth + 0.03 * loss.item()
         if step % 50 == 0 or step == steps:
             to_go = (time.monotonic() - began) / (step - done) * (steps - step)
