@@ -51,6 +51,14 @@ def test_a_camera_that_is_counted_and_asked_about(tmp_path: Path) -> None:
     assert result["count"]["kept"] == 0
 
 
+def test_prompts_and_guesses(tmp_path: Path, material: Path) -> None:
+    result = run("prompt.py", tmp_path / "out.json", "--bundle", material / "bundles/tiny-text-two-caches.litertlm")
+    assert [row["tokens"] for row in result["chunks"]] == [20, 40]
+    assert result["begins_alike"]["first_s"] > 0
+    assert result["step"]["engine_s"] < result["step"]["step_s"]
+    assert "skipped" in result["guesses"]
+
+
 def test_the_soak(tmp_path: Path) -> None:
     result = run("soak.py", tmp_path / "out.json")
     assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]
@@ -122,6 +130,7 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "overhead.py",
         "peer_files.py",
         "peers.py",
+        "prompt.py",
         "sharing.py",
         "soak.py",
         "streaming.py",
