@@ -20,18 +20,23 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
+from models.language.bundle import IMAGE  # noqa: E402
 from models.language.export import Plan, export  # noqa: E402
 from models.language.random_model import SHAPES, write_model  # noqa: E402
 
 __all__ = ["BUNDLES", "SHAPES", "make", "write_model"]
 
+# Of a frame's 256 visual tokens, or of a quarter of them, with a question.
+_SEEING = Plan(lengths=(128, 384, 1024), prefill=(16, 64, 128), verify=())
 # What each is: shape, recipe, and which signatures.
 BUNDLES = {
     "tiny": ("tiny", "int8", Plan()),
     "tiny-int4": ("tiny", "int4", Plan()),
     "135m": ("135m", "int8", Plan()),
     "135m-int4": ("135m", "int4", Plan()),
+    "tiny-vision": ("tiny", "int8", _SEEING),
     "360m": ("360m", "int8", Plan()),
+    "360m-vision": ("360m", "int8", _SEEING),
     "360m-int4": ("360m", "int4", Plan()),
     "1500m-int4": ("1500m", "int4", Plan()),
 }
@@ -40,12 +45,13 @@ BUNDLES = {
 def make(name: str, folder: Path) -> Path:
     """Make one bundle and return its path."""
     shape, recipe, plan = BUNDLES[name]
+    seeing = name.endswith("-vision")
     target = folder / f"{name}.litertlm"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         source = Path(scratch, "source")
-        write_model(SHAPES[shape], source)
-        export(source, target, recipe, plan)
+        write_model(SHAPES[shape], source, (IMAGE,) if seeing else ())
+        export(source, target, recipe, plan, seeing=seeing)
     return target
 
 

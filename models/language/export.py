@@ -22,8 +22,9 @@ from pathlib import Path
 from models.language.bundle import pack
 from models.language.checkpoint import load_llama
 from models.language.graph import Graph
-from models.language.llama import Llama, build_step
+from models.language.llama import Llama, build_embedder, build_step
 from models.language.recipe import RECIPES
+from models.language.sight import PICTURE_PX, build_adapter, build_encoder
 from models.language.tflite import write_tflite
 
 __all__ = ["Plan", "export"]
@@ -48,8 +49,8 @@ class Plan:
     verify: tuple[int, ...] = (4,)
 
 
-def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None = None) -> None:
-    """Write the bundle of a model that takes tokens.
+def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None = None, *, seeing: bool = False) -> None:
+    """Write the bundle of a model.
 
     Parameters
     ----------
@@ -61,13 +62,20 @@ def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None =
         One of `models.language.recipe.RECIPES`.
     plan : Plan, optional
         Which signatures it gets.
+    seeing : bool
+        Have it take frames, by an encoder that was never trained; its decoder then takes embeddings.
     """
     plan = plan or Plan()
     model = load_llama(source, RECIPES[recipe])
+    graphs = {"prefill_decode": list(decoder_graphs(model, plan, embedded=seeing))}
+    if seeing:
+        graphs["embedder"] = [build_embedder(model)]
+        graphs["vision_encoder"], graphs["vision_adapter"] = [build_encoder()], [build_adapter(model.shape.width)]
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        file = Path(scratch, "decoder.tflite")
-        write_tflite(list(decoder_graphs(model, plan)), file)
-        pack({"prefill_decode": file}, source, target, length=max(plan.lengths))
+        files = {name: Path(scratch, f"{name}.tflite") for name in graphs}
+        for name, file in files.items():
+            write_tflite(graphs[name], file)
+        pack(files, source, target, length=max(plan.lengths), picture_px=PICTURE_PX if seeing else 0)
 
 
 def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Iterator[Graph]:
@@ -95,8 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lengths", type=_numbers, default=usual.lengths)
     parser.add_argument("--prefill", type=_numbers, default=usual.prefill)
     parser.add_argument("--verify", type=_numbers, default=usual.verify)
+    parser.add_argument(
+        "--seeing", action="store_true", help="have it take frames, by an encoder that was never trained"
+    )
     asked = parser.parse_args(arguments)
-    export(asked.source, asked.target, asked.recipe, Plan(asked.lengths, asked.prefill, asked.verify))
+    plan = Plan(asked.lengths, asked.prefill, asked.verify)
+    export(asked.source, asked.target, asked.recipe, plan, seeing=asked.seeing)
     print(f"{asked.target}: {asked.target.stat().st_size / 1e6:.1f} MB")
 
 

@@ -185,6 +185,13 @@ class Graph:
         options.valuesCount = len(numbers)
         return self._op(_CODES.PACK, tuple(numbers), (len(numbers),), options)
 
+    def blocks(self, x: Value, side: int) -> Value:
+        """Cut ``(1, h, w, c)`` into squares, each of which becomes one point: ``(1, h / side, w / side, side^2 c)``."""
+        options = schema.SpaceToDepthOptionsT()
+        options.blockSize = side
+        shape = (1, x.shape[1] // side, x.shape[2] // side, side * side * x.shape[3])
+        return self._op(_CODES.SPACE_TO_DEPTH, (x,), shape, options)
+
     def linear(self, x: Value, weight: Weight) -> Value:
         """Multiply by weights ``(out, in)``, without a bias."""
         options = schema.FullyConnectedOptionsT()

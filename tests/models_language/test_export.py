@@ -151,3 +151,17 @@ def test_its_tokenizer_needs_no_library(bundle: Path) -> None:
         tokenizer = opened.tokenizer()
         assert repr(tokenizer) == f"<byte-pair tokenizer of {TOKENS} tokens>"
         assert b"".join(tokenizer.piece(token) for token in tokenizer.encode("a cell")) == b"a cell"
+
+
+def test_a_seeing_bundle_takes_a_frame_and_has_embeddings_of_its_own(tmp_path: Path) -> None:
+    _write_source(tmp_path, _tensors())
+    export(tmp_path, tmp_path / "it.litertlm", plan=Plan(lengths=(32,), prefill=(8,), verify=()), seeing=True)
+    with open_bundle(tmp_path / "it.litertlm") as opened:
+        assert opened.metadata.vision is not None
+        ends = {
+            name: next(iter(opened.model(f"tf_lite_{name}").signatures.values()))
+            for name in ("vision_encoder", "vision_adapter", "embedder", "prefill_decode")
+        }
+    assert ends["vision_encoder"].outputs["features"].shape == ends["vision_adapter"].inputs["soft_tokens"].shape
+    assert ends["vision_adapter"].outputs["mm_embedding"].shape == (1, 256, WIDTH)
+    assert ends["embedder"].outputs["embeddings"].shape == ends["prefill_decode"].inputs["embeddings"].shape
