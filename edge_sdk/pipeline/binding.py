@@ -48,20 +48,28 @@ class BoundRun:
 
         From step to step the mask changes in one number.
         """
-        self._feeder.write(self.run, self._rows, items)
         if self.size == 1:
-            self._positions[0] = position
-            if not 0 <= self._shown <= position:
-                self._mask[:] = self._hidden
-                self._shown = 0
-            self._mask[0, self._shown : position + 1] = self._seen
-            self._shown = position + 1
+            self._write_step(items[0], position)
             return
+        self._feeder.write(self.run, self._rows, items)
         self._positions[:] = np.arange(position, position + self.size)
         self._mask[:] = self._hidden
         self._mask[: len(items), :position] = self._seen
         for row in range(len(items)):
             self._mask[row, position : position + row + 1] = self._seen
+
+    def _write_step(self, item: Item, position: int) -> None:
+        # Between two steps the processor's caches are swept by weights: every line here takes microseconds.
+        if self._feeder.plain and isinstance(item, int):
+            self._rows[0] = item
+        else:
+            self._feeder.write(self.run, self._rows, (item,))
+        self._positions[0] = position
+        if self._shown != position:
+            self._mask[:] = self._hidden
+            self._mask[0, :position] = self._seen
+        self._mask[0, position] = self._seen
+        self._shown = position + 1
 
 
 class Binding:

@@ -20,10 +20,17 @@ _EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"
 
 
 class Feeder:
-    """Writes tokens, or embeddings where there are embedders, into a run's inputs."""
+    """Writes tokens, or embeddings where there are embedders, into a run's inputs.
+
+    Attributes
+    ----------
+    plain : bool
+        Whether tokens go in as they are.
+    """
 
     def __init__(self, name: str, embedder: Model | None = None, per_layer: Model | None = None) -> None:
         self._name = name
+        self.plain = embedder is None
         self._embedder = TokenEmbedder(embedder) if embedder else None
         self._per_layer = TokenEmbedder(per_layer) if per_layer else None
 

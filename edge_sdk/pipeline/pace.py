@@ -28,7 +28,7 @@ class Pace:
     def __init__(self, weights_bytes: int) -> None:
         self._weights_bytes = weights_bytes
         self._measured: dict[tuple[int, int, bool], float | None] = {}
-        self._scale = 1.0  # seconds per unit of the model, once one is measured
+        self._latest: tuple[Stage, int, float] | None = None  # a run that was measured
 
     def note(self, stage: Stage, size: int, seconds: float, *, scored: bool) -> None:
         """Remember what a run over a stage's caches took, but for the first of its kind, which prepares it."""
@@ -39,12 +39,15 @@ class Pace:
         before = self._measured[key]
         found = seconds if before is None else min(seconds, before + _DRIFT * (seconds - before))
         self._measured[key] = found
-        self._scale = found / self._modelled(stage, size)
+        self._latest = stage, size, found
 
     def cost(self, stage: Stage, size: int, *, scored: bool) -> float:
         """Return what a run costs: in seconds, or in a unit of its own as long as none was measured."""
         measured = self._measured.get((stage.length, size, scored))
-        return self._scale * self._modelled(stage, size) if measured is None else measured
+        if measured is not None:
+            return measured
+        known, known_size, seconds = self._latest or (stage, 1, self._modelled(stage, 1))
+        return seconds * self._modelled(stage, size) / self._modelled(known, known_size)
 
     def step(self, stage: Stage) -> float:
         """Return what a step costs, in the unit of `cost`."""
@@ -53,7 +56,7 @@ class Pace:
     @property
     def known(self) -> bool:
         """Whether costs are in seconds."""
-        return any(seconds is not None for seconds in self._measured.values())
+        return self._latest is not None
 
     def chunks(self, stage: Stage) -> list[Chunk]:
         """Give the runs that a stage offers, with their costs."""
