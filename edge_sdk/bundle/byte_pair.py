@@ -30,7 +30,7 @@ SECTION = "edge_sdk_tokenizer"
 _MAGIC = b"EDGEBPE1"
 # Numbers of tokens, of merges and of special tokens, bytes of all spellings, and whether digits stand alone.
 _HEADER = struct.Struct("<8sIIIII4x")
-_WORDS_KEPT = 1 << 14
+_WORDS_KEPT = 1 << 12
 # The classes of letters stand for themselves here: see `_Classes`.
 _WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[a-zA-Z]+| ?[0-9]+| ?[^\sa-zA-Z0-9]+|\s+(?!\S)|\s+", re.ASCII)
 _DIGIT_OR_NOT = re.compile("[0-9]|[^0-9]+")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_sdk.bundle import Bundle
+from edge_sdk.bundle import Bundle, byte_pair
 from edge_sdk.memory.workload import GraphLoad, workload
 from edge_sdk.runtime.graph_choice import cache_groups
 
@@ -38,6 +38,8 @@ _PACKED_SHARE, _PACKED_BYTES = 1.03, 1 << 16
 # it is read and once what that left over has gone back to the system (malloc_trim). 41.8 and 14.5 MB for the 3.4 MB of
 # JSON of 49 152 words; 2.5 and 2.0 MB for a SentencePiece model of 0.33 MB.
 _TOKENIZERS = {"HF_Tokenizer_Zlib": (5_500_000, 1_200_000, 12.5, 5.5), "SP_Tokenizer": (2_500_000, 1_200_000, 4.5, 4.0)}
+# Words that a tokenizer without a library remembers the tokens of: 4096 at most, some 300 bytes each.
+_WORDS_KEPT_BYTES = 1_300_000
 # The process that renders templates in Jinja; of its pages of files the kernel shares most with this one.
 _TEMPLATE_BYTES = 12_000_000
 # A thread's stack, as far as it is used.
@@ -200,7 +202,10 @@ def _in_interpreter(
 def predict_words(bundle: Bundle) -> Footprint:
     """Tell what a bundle's tokenizer takes, and the process that renders its prompt template."""
     most = Footprint(0, 0, 0)
-    for section in bundle.sections:
+    laid_out = [section.size for section in bundle.sections if section.name == byte_pair.SECTION]
+    if laid_out:
+        most = Footprint(_WORDS_KEPT_BYTES, _WORDS_KEPT_BYTES, laid_out[-1])
+    for section in () if laid_out else bundle.sections:
         if section.kind in _TOKENIZERS:
             library, private, loading, staying = _TOKENIZERS[section.kind]
             packed = section.kind.endswith("Zlib")  # its first eight bytes are its size unpacked
