@@ -95,22 +95,25 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--docs", nargs="?", type=Path, const=ROOT / "docs", help="write page and charts here")
+    parser.add_argument("--only-docs", action="store_true", help="measure nothing, write the page from what --json has")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--short", action="store_true", help="one turn of 16 tokens on tiny shapes, to see that it runs"
     )
     asked = parser.parse_args()
+    if asked.only_docs:
+        write_page(json.loads(asked.json.read_text()), asked.docs or ROOT / "docs")
+        return
     shapes = asked.shape or (["tiny", "smear"] if asked.short else ["135m", "smear"])
     turns, answer = (1, 16) if asked.short else (asked.turns, ANSWER)
     result: dict[str, Any] = json.loads(asked.json.read_text()) if asked.json.exists() else {"shapes": {}}
-    result["command"] = (
-        f"python benchmarks/peers.py --shape {' '.join(shapes)} --turns {turns} --threads {asked.threads}"
-    )
     result["machine"] = machine()
     for shape in shapes:
         found = compare(shape, None if shape == "smear" else asked.bundle, turns, asked.threads, answer)
         result["shapes"][shape] = found
+        again = f"--shape {' '.join(result['shapes'])} --turns {turns} --threads {asked.threads} --json OUT --docs"
+        result["command"] = f"python benchmarks/peers.py {again}"
         asked.json.write_text(json.dumps(result, indent=1) + "\n")
         tell(shape, found)
     if asked.docs:

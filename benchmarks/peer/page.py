@@ -38,10 +38,13 @@ _DRAWN = {
 _HEAD = """\
 # Edge SDK beside what one could pick instead
 
-Written by `{command}`; how it is measured stands at the top of that file. Each side runs in a process of its own,
-all of them once in every turn; a figure is the median over the turns, with the least and the most in brackets. Ratios
-are taken within a turn, ours to the other's, and then their median: seconds change with what else the machine does,
-ratios hold.
+Written by
+
+    {command}
+
+How it is measured stands at the top of that file. Each side runs in a process of its own, all of them once in every
+turn; a figure is the median over the turns, with the least and the most in brackets. Ratios are taken within a turn,
+ours to the other's, and then their median.
 
 Machine: {cpu}, {cores} cores in use, {memory_gb:.0f} GB, Linux {kernel}, Python {python}.
 """
