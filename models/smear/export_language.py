@@ -48,15 +48,15 @@ def export_decoder(
 ) -> None:
     """Write the decoder with a signature per prefill length, and one to decode, for each length of the cache.
 
-    Those of the longest cache have the plain names, which LiteRT-LM looks for.
+    Those of the longest cache have the plain names, which LiteRT-LM looks for; it passes over the others.
     """
     converter = None
     for cache_length in cache_lengths:
-        suffix = "" if cache_length == max(cache_lengths) else f"_cache_{cache_length}"
+        prefix = "" if cache_length == max(cache_lengths) else f"cache_{cache_length}_"
         for length, name in [*((n, f"prefill_{n}") for n in prefills), (1, "decode")]:
             module = Step(decoder, speak=length == 1).eval()
             add = litert_torch.signature if converter is None else converter.signature
-            converter = add(name + suffix, module, sample_kwargs=_inputs(decoder, length, cache_length))
+            converter = add(prefix + name, module, sample_kwargs=_inputs(decoder, length, cache_length))
     converter.convert(strict_export=False).export(str(path))
 
 
