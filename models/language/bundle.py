@@ -17,8 +17,7 @@ from models.language.vocabulary import tables
 __all__ = ["IMAGE", "pack"]
 
 IMAGE = "<image>"
-# A bundle without a template of its own gets one that puts messages behind each other.
-_PLAIN = "{%- for message in messages -%}{{ message.content }}{%- endfor -%}"
+# For a model that takes frames and has no template of its own.
 _SEEING = (
     "{%- for message in messages -%}{%- if message.content is string -%}{{ message.content }}{%- else -%}"
     "{%- for part in message.content -%}{%- if part.type == 'image' -%}" + IMAGE + "{%- else -%}{{ part.text }}"
@@ -76,13 +75,14 @@ def _llm(config: Mapping[str, Any], source: Path, length: int, picture_px: int) 
     """Say how a conversation is spelled and ends."""
     file = source / "tokenizer_config.json"
     tokens = json.loads(file.read_text()) if file.exists() else {}
-    template = tokens.get("chat_template") or (_SEEING if picture_px else _PLAIN)
     message = llm_metadata_pb2.LlmMetadata(
         max_num_tokens=length,
-        jinja_prompt_template=template,
         supports_thinking=False,
         supports_function_calling=False,
     )
+    # Without one, messages are put behind each other, which needs no process of its own.
+    if template := tokens.get("chat_template") or (_SEEING if picture_px else ""):
+        message.jinja_prompt_template = template
     if tokens.get("add_bos_token") and config.get("bos_token_id") is not None:
         message.start_token.token_ids.ids.append(config["bos_token_id"])
     ends = config.get("eos_token_id")
