@@ -9,6 +9,10 @@ from edge_sdk.errors import PromptError
 
 __all__ = ["Sampler"]
 
+_BLOCK = 64
+_FIRST = 64  # most often these tokens have all of the probability that is asked for
+_STEEPEST = 1e30
+
 
 class Sampler:
     """How tokens are chosen.
@@ -61,19 +65,59 @@ class Sampler:
         Parameters
         ----------
         logits : ndarray
-            ``(V,)`` float32 scores; read where they are, not copied, in the greedy case.
+            ``(V,)`` float32 scores; the greedy case reads them where they are, and copies nothing.
         """
         if self._random is None:
             return int(logits.argmax())
-        ids = np.arange(len(logits))
-        if self._top_k is not None and self._top_k < len(logits):
-            ids = np.argpartition(logits, -self._top_k)[-self._top_k :]
-        ids = ids[np.argsort(-logits[ids], kind="stable")]
-        scores = logits[ids].astype(np.float64)
-        with np.errstate(over="ignore"):  # a temperature next to nothing: all but the best go to minus infinity
-            shares = np.exp((scores - scores[0]) / self._temperature)
-        shares /= shares.sum()
+        best = float(logits.max())
+        if self._top_k is None and self._top_p is None:
+            return self._draw(self._shares(logits, best))
+        if self._top_k is not None:
+            ids = _best(logits, self._top_k)
+            shares = self._shares(logits[ids], best)
+            wanted = float(shares.sum(dtype=np.float64)) * (self._top_p or 1.0)
+        else:
+            wanted = float(self._shares(logits, best).sum(dtype=np.float64)) * (self._top_p or 1.0)
+            ids, shares = self._until(wanted, logits, best)
         if self._top_p is not None:
-            kept = int(np.searchsorted(np.cumsum(shares), self._top_p)) + 1
-            ids, shares = ids[:kept], shares[:kept] / shares[:kept].sum()
-        return int(self._random.choice(ids, p=shares))
+            kept = int(np.searchsorted(np.cumsum(shares, dtype=np.float64), wanted)) + 1
+            ids, shares = ids[:kept], shares[:kept]
+        return int(ids[self._draw(shares)])
+
+    def _shares(self, scores: npt.NDArray[np.float32], best: float) -> npt.NDArray[np.float32]:
+        """Give each score's probability, the best one's being 1."""
+        with np.errstate(over="ignore"):  # a temperature next to nothing: all but the best go to minus infinity
+            shares = (scores - np.float32(best)) * np.float32(min(1 / self._temperature, _STEEPEST))
+        return np.asarray(np.exp(shares, out=shares), np.float32)
+
+    def _until(
+        self, wanted: float, logits: npt.NDArray[np.float32], best: float
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+        """Give the best tokens, and their shares, until these come to what is wanted: mostly a few of very many."""
+        count = _FIRST
+        while True:
+            ids = _best(logits, count)
+            shares = self._shares(logits[ids], best)
+            if count >= len(logits) or shares.sum(dtype=np.float64) >= wanted:
+                return ids, shares
+            count *= 8
+
+    def _draw(self, shares: npt.NDArray[np.float32]) -> int:
+        assert self._random is not None
+        sums = np.cumsum(shares, dtype=np.float64)
+        return min(int(np.searchsorted(sums, self._random.random() * sums[-1], side="right")), len(sums) - 1)
+
+
+def _best(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
+    """Return the places of the highest scores, the best first.
+
+    The highest of each block are looked at first: no score below the last of the best blocks can be among the best, so
+    that a handful is sorted of tens of thousands.
+    """
+    blocks = len(scores) // _BLOCK
+    if count < blocks:
+        highest = scores[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+        ids = np.flatnonzero(scores >= np.partition(highest, blocks - count)[blocks - count])
+    else:
+        ids = np.arange(len(scores))
+    return ids[np.argsort(-scores[ids], kind="stable")][:count]

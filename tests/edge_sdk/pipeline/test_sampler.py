@@ -52,6 +52,20 @@ def test_a_seed_repeats_the_draws_and_another_one_does_not() -> None:
     assert draws[0] == draws[1] != draws[2]
 
 
+@pytest.mark.parametrize("setting", [{"top_k": 1}, {"top_k": 40}, {"top_k": 900}, {"top_p": 0.3}, {"top_p": 0.99}, {}])
+def test_of_many_tokens_the_same_are_drawn_as_by_sorting_all(setting: dict[str, float]) -> None:
+    scores = (3 * np.random.default_rng(2).standard_normal(5000)).astype(np.float32)
+    order = np.argsort(-scores, kind="stable")[: setting.get("top_k", 5000)]
+    parts = np.exp(scores[order].astype(np.float64) / 0.8)
+    kept = int(np.searchsorted(np.cumsum(parts) / parts.sum(), setting.get("top_p", 1.0))) + 1
+    sampler = Sampler(temperature=0.8, seed=4, **setting)
+    drawn = Counter(sampler.pick(scores) for _ in range(1500))
+    assert set(drawn) <= set(order[:kept].tolist())
+    likeliest = parts[:kept] / parts[:kept].sum()
+    for token, share in list(zip(order.tolist(), likeliest, strict=False))[:5]:
+        assert drawn[token] / 1500 == pytest.approx(share, abs=0.03)
+
+
 def test_scores_are_left_as_they_are() -> None:
     scores = SCORES.copy()
     Sampler(temperature=0.7, top_k=3, top_p=0.9, seed=1).pick(scores)
