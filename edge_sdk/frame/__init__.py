@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,11 @@ from edge_sdk.errors import FrameError
 from edge_sdk.frame.array import to_bgr
 from edge_sdk.frame.picture import decode, read, write
 from edge_sdk.frame.region import box_px
+from edge_sdk.frame.shrink import shrink
 
-__all__ = ["Frame"]
+__all__ = ["FINGERPRINT_ROWS", "Frame"]
+
+FINGERPRINT_ROWS = 8  # Every eighth row tells frames apart as well as all of them, at an eighth of the time.
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -161,6 +165,14 @@ class Frame:
         left, top, width, height = box_px(region, self.width_px, self.height_px)
         pixels = np.ascontiguousarray(self.pixels[top : top + height, left : left + width])
         return Frame(pixels, self.time_s, self.sequence, self.source, self.reduction)
+
+    def shrink_into(self, out: NDArray[np.uint8]) -> None:
+        """Resize into ``(h, w, 3) uint8``, BGR; rows may be apart in memory."""
+        shrink(self.pixels, out)
+
+    def fingerprint(self) -> int:
+        """Give a number that tells it from any other frame of a sensor, whose noise makes all of them differ."""
+        return zlib.crc32(self.pixels[::FINGERPRINT_ROWS].tobytes())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a picture file: ``.png`` keeps every pixel, ``.jpg`` is a tenth of the size.

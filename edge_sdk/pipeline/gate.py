@@ -55,7 +55,7 @@ class Gate:
     def __init__(self) -> None:
         self._kept: Floats | None = None
         self._last: Floats | None = None
-        self._about: tuple[str, tuple[int, ...]] | None = None
+        self._about: tuple[str, int, int] | None = None
         self._noise: deque[Floats] = deque(maxlen=_PAIRS)
         self._limits: Floats | None = None
         self._frames = 0
@@ -67,8 +67,8 @@ class Gate:
 
     def is_new(self, frame: Frame) -> bool:
         """Say whether a frame shows anything that the kept one does not; then it is kept in its stead."""
-        blocks = _blocks(frame.pixels)
-        about = (frame.source, frame.pixels.shape)
+        blocks = _blocks(frame)
+        about = (frame.source, frame.width_px, frame.height_px)
         if self._about != about:
             self._about, self._kept, self._last, self._limits = about, None, None, None
             self._noise.clear()
@@ -96,12 +96,14 @@ def _differs(blocks: Floats, kept: Floats, limits: Floats) -> bool:
     return bool((np.abs(_difference(blocks, kept)) > limit).any())
 
 
-def _blocks(pixels: NDArray[np.uint8]) -> Floats:
-    """Give the means of a picture's blocks: ``(n, 3) float32``."""
-    small, halvings = pixels, _HALVINGS
-    while max(pixels.shape[:2]) >> halvings > _MOST_BLOCKS:
+def _blocks(frame: Frame) -> Floats:
+    """Give the means of a frame's blocks: ``(n, 3) float32``."""
+    halvings = _HALVINGS
+    while max(frame.width_px, frame.height_px) >> halvings > _MOST_BLOCKS:
         halvings += 1
-    for _ in range(halvings - 1):
+    small = np.empty(((frame.height_px + 1) // 2, (frame.width_px + 1) // 2, 3), np.uint8)
+    frame.shrink_into(small)
+    for _ in range(halvings - 2):
         small = np.asarray(_halved(small), np.uint8)
     return np.asarray(_halved(small.astype(np.float32)), np.float32).reshape(-1, 3)
 

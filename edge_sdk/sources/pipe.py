@@ -15,7 +15,7 @@ import numpy as np
 from edge_sdk.errors import CameraError
 from edge_sdk.frame import Frame
 from edge_sdk.sources.child import Child
-from edge_sdk.sources.layout import Layout
+from edge_sdk.sources.layout import Layout, frame_of
 
 __all__ = ["PipeSource", "Program"]
 
@@ -84,6 +84,7 @@ class PipeSource:
         self._child: Child | None = None
         self._filled = 0  # Bytes of the frame that is being read.
         self._begun_s = 0.0  # When its first bytes came.
+        self._buffer = np.empty(0, np.uint8)
         self._use(program.layout)
         self._lock = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -98,7 +99,10 @@ class PipeSource:
         if self._filled < self._layout.frame_bytes:
             self._fill(self._stall_s, time.monotonic() + self._stall_s, "stopped delivering")
         self._filled = 0
-        return Frame(self._layout.to_bgr(self._buffer), self._begun_s, sequence, self.name)
+        frame = frame_of(self._layout, self._buffer, self._begun_s, sequence, self.name)
+        if self._layout.keeps:
+            self._buffer = np.empty(self._layout.frame_bytes, np.uint8)
+        return frame
 
     def reopen(self) -> None:
         """Start the program anew, and wait until a first frame shows that it works."""

@@ -13,9 +13,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edge_sdk.errors import CameraError
 from edge_sdk.frame import Frame
 from edge_sdk.frame.opencv import cv2
+from edge_sdk.sources.layout import Layout, frame_of
 from edge_sdk.sources.source import Options
 
 __all__ = ["Device", "V4l2Source", "find_devices"]
@@ -124,6 +127,7 @@ class V4l2Source:
         self.name = _stable_name(Path(path))
         self._video: cv2.VideoCapture | None = None
         self._size_px = (0, 0)
+        self._raw: Layout | None = None
         self.reopen()
 
     def read(self, sequence: int) -> Frame | None:
@@ -131,6 +135,8 @@ class V4l2Source:
         if self._video is not None and self._video.grab():
             time_s = time.monotonic()
             found, pixels = self._video.retrieve()
+            if found and self._raw is not None and pixels.size == self._raw.frame_bytes:
+                return frame_of(self._raw, np.asarray(pixels, np.uint8).reshape(-1), time_s, sequence, self.name)
             if found:
                 if pixels.shape[0] == 1 and pixels.size == 3 * self._size_px[0] * self._size_px[1]:
                     # OpenCV 4.11.0 hands BGR over as one long row (its issue 27166).
@@ -183,6 +189,10 @@ class V4l2Source:
                 log.warning("The camera %s was asked for %s and gives %s", self.name, asked, given)
         width_px, height_px = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
         self._size_px = (int(width_px), int(height_px))
+        self._raw = None
+        if int(video.get(cv2.CAP_PROP_FOURCC)) == _fourcc("YUYV") and video.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            # As the camera delivers it: OpenCV would turn every frame into BGR, also those that nobody takes.
+            self._raw = Layout(*self._size_px, "yuyv", 2 * self._size_px[0])
 
 
 def _fourcc(letters: str) -> int:

@@ -59,6 +59,12 @@ def test_prompts_and_guesses(tmp_path: Path, material: Path) -> None:
     assert "skipped" in result["guesses"]
 
 
+def test_raw_frames(tmp_path: Path) -> None:
+    rows: Any = run("raw_frame.py", tmp_path / "out.json")
+    assert {row["format"] for row in rows} == {"yuyv", "yuv420"}
+    assert all(row["ratio"] > 0 for row in rows)
+
+
 def test_the_soak(tmp_path: Path) -> None:
     result = run("soak.py", tmp_path / "out.json")
     assert result["growth_bytes"] == result["rss_at_end_bytes"] - result["rss_after_100_bytes"]

@@ -6,7 +6,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_sdk.errors import CameraError
-from edge_sdk.sources.layout import Layout
+from edge_sdk.frame import Frame
+from edge_sdk.frame.raw import RawFrame
+from edge_sdk.pipeline.preprocess import Preprocess
+from edge_sdk.sources.layout import Layout, frame_of
 
 
 def picture(width_px: int, height_px: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -81,3 +84,81 @@ def test_yuv420_of_an_odd_size_is_refused() -> None:
     with pytest.raises(CameraError, match="63x48") as caught:
         Layout(63, 48, "yuv420", 64)
     assert "even" in (caught.value.fix or "")
+
+
+def to_yuyv(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make pairs of pixels with one colour, limited range (ITU-R BT.601)."""
+    blue, green, red = (pixels[..., channel].astype(float) for channel in range(3))
+    luma = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+    chroma = [
+        128 + (-37.797 * red - 74.203 * green + 112 * blue) / 255,
+        128 + (112 * red - 93.786 * green - 18.214 * blue) / 255,
+    ]
+    half = [(plane[:, ::2] + plane[:, 1::2]) / 2 for plane in chroma]
+    packed = np.empty((pixels.shape[0], 2 * pixels.shape[1]), np.uint8)
+    for start, step, plane in ((0, 2, luma), (1, 4, half[0]), (3, 4, half[1])):
+        packed[:, start::step] = np.rint(plane)
+    return packed.ravel()
+
+
+def test_yuyv_gives_the_colours_back() -> None:
+    pixels = picture(64, 48)
+    found = Layout(64, 48, "yuyv", 128).to_bgr(to_yuyv(pixels))
+    assert np.abs(found.astype(int) - pixels).max() <= 6
+
+
+@pytest.mark.parametrize("format", ["yuyv", "yuv420"])
+@pytest.mark.parametrize("size", [(96, 96), (128, 64), (320, 240), (400, 300)])
+def test_a_raw_frame_is_resized_as_its_pixels_would_be(format: str, size: tuple[int, int]) -> None:
+    pixels = picture(320, 240, seed=3)
+    layout = Layout(320, 240, format, 640 if format == "yuyv" else 384)
+    data = to_yuyv(pixels) if format == "yuyv" else to_yuv420(pixels, 384)
+    raw, made = (frame_of(layout, data, 1.0, 7, "camera") for _ in range(2))
+    assert made.pixels.shape == (240, 320, 3)  # and from now on it has pixels
+    out, expected = (np.empty((size[1], size[0], 3), np.uint8) for _ in range(2))
+    raw.shrink_into(out)
+    made.shrink_into(expected)
+    assert np.abs(out.astype(int) - expected).max() <= 8
+    assert np.abs(out.astype(int) - expected).mean() < 1
+
+
+def test_pixels_of_a_raw_frame_are_made_once_and_only_when_they_are_looked_at() -> None:
+    layout = Layout(64, 48, "yuyv", 128)
+    frame = frame_of(layout, to_yuyv(picture(64, 48)), 2.5, 7, "camera")
+    assert isinstance(frame, RawFrame)
+    assert (frame.width_px, frame.height_px, frame.time_s, frame.sequence, frame.source) == (64, 48, 2.5, 7, "camera")
+    frame.shrink_into(np.empty((24, 32, 3), np.uint8))
+    assert "64x48 number 7 of camera" in repr(frame)
+    assert frame._made is None
+    assert frame.pixels is frame.pixels
+
+
+def test_an_odd_width_is_had_from_the_pixels() -> None:
+    frame = frame_of(Layout(64, 48, "yuyv", 128), to_yuyv(picture(64, 48)), 0.0, 0, "camera")
+    out = np.empty((9, 7, 3), np.uint8)
+    frame.shrink_into(out)
+    assert isinstance(frame, RawFrame)
+    assert frame._made is not None
+
+
+@pytest.mark.parametrize("format", ["yuyv", "yuv420"])
+def test_the_fingerprint_of_a_raw_frame_changes_with_its_bytes(format: str) -> None:
+    layout = Layout(64, 48, format, 128)
+    data = np.random.default_rng(1).integers(0, 256, layout.frame_bytes, np.uint8)
+    first, same = (frame_of(layout, data.copy(), 0.0, number, "camera") for number in range(2))
+    assert first.fingerprint() == same.fingerprint()
+    data[0] ^= 1
+    assert frame_of(layout, data, 0.0, 2, "camera").fingerprint() != first.fingerprint()
+
+
+def test_a_model_sees_the_same_in_a_raw_frame() -> None:
+    pixels = picture(640, 480, seed=5)
+    raw = frame_of(Layout(640, 480, "yuyv", 1280), to_yuyv(pixels), 0.0, 0, "camera")
+    for resize in ("stretch", "letterbox", "crop"):
+        outs = [np.empty((288, 288, 3), np.uint8) for _ in range(2)]
+        places = [
+            Preprocess(288, 288, resize=resize, dtype=np.uint8).apply(frame, out)
+            for frame, out in zip((raw, Frame.of(pixels)), outs, strict=True)
+        ]
+        assert places[0] == places[1]
+        assert np.abs(outs[0].astype(int) - outs[1]).mean() < 2

@@ -51,7 +51,9 @@ class TestARealKernelsCamera:
 
     def test_it_takes_the_size_that_is_asked_for(self, report: dict[str, Any]) -> None:
         assert report["size"] == [180, 320, 3]
+        assert report["raw"]
         assert report["format"] == [480, 640, 3]
+        assert report["colours"] > 7  # the test picture's bars
         assert "was asked for 7 and gives 10" in report["log"]
 
     def test_its_rate_is_kept_while_a_model_runs_without_a_pause(self, report: dict[str, Any]) -> None:

@@ -19,7 +19,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from edge_sdk.errors import CameraError
+from edge_sdk.frame.raw import RawFrame
 from edge_sdk.runtime import open_model
 from edge_sdk.sources import Camera, open_camera
 
@@ -110,7 +113,10 @@ def other_size(report: dict) -> None:
     with open_camera(f"v4l2://{LINK}?width_px=320&height_px=180") as camera:
         report["size"] = camera.capture().pixels.shape
     with open_camera(f"v4l2://{LINK}?format=YUYV&rate_hz=7") as camera:
-        report["format"] = camera.capture().pixels.shape
+        frame = camera.capture()
+        report["raw"] = isinstance(frame, RawFrame)
+        report["format"] = frame.pixels.shape
+        report["colours"] = len(np.unique(frame.pixels.reshape(-1, 3), axis=0))
 
 
 def beside_inference(report: dict, model_path: str) -> None:
