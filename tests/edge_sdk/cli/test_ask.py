@@ -73,6 +73,9 @@ def test_the_overlay_is_written(tmp_path: Path) -> None:
         (["ask", "no/such.jpg", "How many?"], "no/such.jpg"),
         (["ask", PHOTO, ""], "empty"),
         (["ask", PHOTO, QUESTION, "--bundle", "nothing"], "nothing"),
+        (["ask", PHOTO, QUESTION, "--visual-tokens", "36"], "no ladder of visual tokens"),
+        (["ask", PHOTO, QUESTION, "--deadline-ms", "200"], "no ladder of visual tokens"),
+        (["ask", PHOTO, QUESTION, "--deadline-ms", "200", "--visual-tokens", "36"], "Give one of them"),
         (["ask", str(Path(PHOTO).parent), "How many?"], "is a folder"),
     ],
 )
