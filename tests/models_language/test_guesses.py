@@ -1,0 +1,124 @@
+"""A decoder written here, in the real engine: neither cuts, nor guesses, nor kept beginnings change a number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.pipeline.answer import State
+from edge_sdk.pipeline.decoder import Decoder
+from edge_sdk.pipeline.generation import draw
+from edge_sdk.pipeline.pace import Pace
+from edge_sdk.pipeline.prefix import Kin
+from edge_sdk.pipeline.settings import Settings
+from edge_sdk.runtime import Model, open_model
+
+pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+
+from models.language.llama import Layer, Llama, Shape, build_step
+from models.language.tflite import write_tflite
+from models.language.weight import Weight, int8_weight
+
+SHAPE = Shape(32, 64, 2, 4, 2, 8, 96, 10000.0, 1e-5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    chance = np.random.default_rng(5)
+
+    def weight(name: str, rows: int, columns: int) -> Weight:
+        return int8_weight(name, chance.standard_normal((rows, columns), np.float32) * 0.2)
+
+    table = weight("table", SHAPE.vocabulary, SHAPE.width)
+    layers = tuple(
+        Layer(weight(f"a{n}", 64, 32), weight(f"o{n}", 32, 32), weight(f"x{n}", 128, 32), weight(f"d{n}", 32, 64))
+        for n in range(SHAPE.layers)
+    )
+    llama = Llama(SHAPE, table, layers, table)
+    graphs = []
+    for length, prefix in ((64, "cache_64_"), (256, "")):
+        graphs.append(build_step(llama, f"{prefix}decode", 1, length, speak=True))
+        graphs += [build_step(llama, f"{prefix}prefill_{n}", n, length, speak=False) for n in (4, 16)]
+        graphs += [build_step(llama, f"{prefix}verify_{n}", n, length, speak=True) for n in (4, 8)]
+    path = tmp_path_factory.mktemp("written") / "it.tflite"
+    write_tflite(graphs, path)
+    with open_model(path, threads=1) as opened:
+        yield opened
+
+
+class Eager(Pace):
+    """Costs at which every guess is worth a run, and at which prompts are cut in ever other ways."""
+
+    def cost(self, stage: Any, size: int, *, scored: bool) -> float:
+        return 0.5 + 0.01 * size + 0.001 * (size * stage.length % 7)
+
+
+def decoder(model: Model, *, eager: bool = False, kin: Kin | None = None) -> Decoder:
+    bundle: Any = SimpleNamespace(
+        executor=None, metadata=SimpleNamespace(max_num_tokens=0), section=lambda _: SimpleNamespace(size=1 << 20)
+    )
+    acquire: Any = lambda *_: nullcontext(model)  # noqa: E731 - what stands for a loader
+    made = Decoder(bundle, acquire, kin=kin)
+    if eager:
+        made.kin.pace = Eager(1)
+    return made
+
+
+def test_scores_are_those_of_single_steps_to_the_last_bit(model: Model) -> None:
+    prompt = random.Random(1).choices(range(96), k=50)
+    steps = decoder(model)
+    by_steps = np.array([steps.step(token).copy() for token in prompt])
+    for start in (0, 5, 17, 40):
+        other = decoder(model, eager=True)
+        if start:
+            other.feed(prompt[:start])
+        scores = other.prefill(prompt[start : start + 2]).copy()
+        np.testing.assert_array_equal(scores, by_steps[start + 1])
+        if start + 10 <= 50:
+            np.testing.assert_array_equal(
+                other.verify(prompt[start + 2 : start + 10]), by_steps[start + 2 : start + 10]
+            )
+
+
+@pytest.mark.parametrize("setting", [{}, {"temperature": 0.8, "seed": 3}, {"temperature": 0.5, "top_k": 4, "seed": 1}])
+def test_answers_with_guesses_are_those_of_single_steps(model: Model, setting: dict[str, Any]) -> None:
+    guessed = 0
+    for seed in range(6):
+        prompt = random.Random(seed).choices(range(96), k=12) * 2
+        texts = []
+        for eager in (False, True):
+            one, state = decoder(model, eager=eager), State(())
+            settings = Settings(max_tokens=120, **setting)
+            if not eager:
+                one.__class__ = _Plain
+            first = settings.sampler.pick(one.prefill(prompt))
+            for token in draw(one, settings, state, first):
+                state.tokens.append(token)
+            texts.append(state.tokens)
+            guessed += state.timings.guessed_tokens
+        assert texts[0] == texts[1]
+    assert guessed > 0 or setting
+
+
+def test_a_kept_beginning_gives_the_scores_of_computing_it(model: Model) -> None:
+    head = random.Random(2).choices(range(96), k=30)
+    first = decoder(model)
+    first.prefill([*head, 1])
+    for end in ([2, 3], [4] * 40):
+        fresh, copied = decoder(model), decoder(model, kin=first.kin)
+        expected = fresh.prefill([*head, *end]).copy()
+        np.testing.assert_array_equal(copied.prefill([*head, *end]), expected)
+        assert (fresh.recalled, copied.recalled) == (0, 30)
+
+
+class _Plain(Decoder):
+    @property
+    def verifies(self) -> tuple[tuple[int, float], ...]:
+        return ()
