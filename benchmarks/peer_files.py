@@ -1,6 +1,6 @@
 """Write what the other systems read, from the same weights as the bundles: see peers.py.
 
-    python benchmarks/peer_files.py 135m          # build/peers/135m-q8_0.gguf, -q4_0.gguf, 135m.onnx
+    python benchmarks/peer_files.py 135m          # build/peers/135m-q8_0.gguf, -q4_0.gguf, -256.litertlm, 135m.onnx
     python benchmarks/peer_files.py smear         # build/peers/smear-encoder.onnx, from build/smear/vision.pt
 
 The weights come first (the `train` extra writes them: random ones, the same every time, as Hugging Face files under
@@ -11,9 +11,10 @@ have the extras in two environments. What is there already is kept.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from peer.place import FOLDER
+from peer.place import FOLDER, ROOT
 
 SHAPES = ("tiny", "135m", "360m")
 
@@ -32,10 +33,20 @@ def write_language(name: str, *, weights_only: bool) -> list[Path]:
     for kind, target in zip(KINDS, targets, strict=True):
         if not target.exists():
             write_gguf(source, kind, target)
-    graph = FOLDER / f"{name}.onnx"
+    graph, plain = FOLDER / f"{name}.onnx", FOLDER / f"{name}-256.litertlm"
     if not graph.exists():
         write_onnx(source, graph)
-    return [*targets, graph]
+    if not plain.exists():
+        write_plain(FOLDER / name, plain)
+    return [*targets, graph, plain]
+
+
+def write_plain(source: Path, target: Path) -> None:
+    """Write a bundle with one prompt length and one cache of 256: what suits LiteRT-LM best, which uses no others."""
+    sys.path.insert(0, str(ROOT))
+    from models.language.export import Plan, export
+
+    export(source, target, "int8", Plan(lengths=(256,), prefill=(128,), verify=()))
 
 
 def write_smear(*, weights_only: bool) -> list[Path]:

@@ -13,6 +13,7 @@ _BITS = {
     "ours": (8.0, 8.0),
     "ours_int4": (4.5, 8.0),
     "litert_lm": (8.0, 8.0),
+    "litert_lm_256": (8.0, 8.0),
     "compiled_model": (8.0, 8.0),
     "interpreter": (8.0, 8.0),
     "llama_q8_0": (8.5, 8.5),
@@ -38,7 +39,7 @@ def cache_bytes(config: Mapping[str, Any], side: str, lengths: Sequence[int], pr
     ----------
     lengths : sequence of int
         Of the caches that a bundle has. Ours begins in the shortest that holds what there is and moves up, the bare
-        sides take one that holds all, LiteRT-LM always the longest; llama.cpp and ONNX Runtime are given one that fits.
+        sides take one that holds all, LiteRT-LM always the longest; all else is given one that fits.
     """
     row = 2 * int(config["hidden_size"]) * int(config["num_key_value_heads"]) // int(config["num_attention_heads"])
     row *= int(config["num_hidden_layers"]) * _CACHE_BYTES.get(side, 4)

@@ -55,7 +55,9 @@ same, loading included; libraries are imported before it in all sides. Sides wit
 Runtime) have none to load. Peak RSS is the kernel's VmHWM, private memory RssAnon and RssShmem at most: pages of mapped
 files can be dropped and read again, those cannot. `same choice`: along the same {answer} made-up
 tokens, how often a side's likeliest next token, the one just given aside, was that of ours (random weights leave the
-best few close, so that rounding decides; LiteRT-LM's benchmark takes no tokens).""",
+best few close, so that rounding decides; LiteRT-LM's benchmark takes no tokens). The goals compare with LiteRT-LM on
+our own file; it reads its plain signatures alone, of the longest cache, so a file with nothing but a short one suits
+it better and stands beside it.""",
     "smear": """\
 A picture's file goes in. `question to first token` is the median over later pictures with the model loaded, `opening
 the file` the first of all with loading. The second question is about the same picture. The bare sides run encoder,

@@ -66,8 +66,8 @@ class Side:
         return "" if file.exists() else f"{file.name} is not there: {self._make(file)}"
 
     def _make(self, file: Path) -> str:
-        if file.suffix in (".gguf", ".onnx"):
-            return f"python benchmarks/peer_files.py {file.name.partition('-')[0].removesuffix('.onnx')}"
+        if file.parent == FOLDER:
+            return f"python benchmarks/peer_files.py {file.stem.partition('-')[0]}"
         return f"python benchmarks/make_bundles.py {file.stem}"
 
 
@@ -102,6 +102,15 @@ LANGUAGE = (
         "litert_lm_side:answer",
         "bundle",
         settings="its own benchmark and counters, warm weight cache",
+    ),
+    Side(
+        "litert_lm_256",
+        "LiteRT-LM, cache of 256",
+        "litert_lm",
+        "litert-lm-api",
+        "litert_lm_side:answer",
+        str(FOLDER / "{shape}-256.litertlm"),
+        settings="as above, on a bundle with no signatures but those for one cache of 256",
     ),
     Side(
         "llama_q8_0",
