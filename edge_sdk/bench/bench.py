@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,11 @@ _TITLES = {
 
 
 _SCRATCH = "edge-bench-"
+_COLD = (
+    "Cold is a process that has just started and an empty weight cache. {kept} Python and the engine's library were in "
+    "the kernel's memory."
+)
+_DROPPED = "The bundle was read from its disk."
 _NONE_PACKED = "No packed weights are kept: the models are small, or the disk has no room (edge doctor says so)."
 
 
@@ -111,7 +117,8 @@ class Bench:
         self._found: dict[str, list[float]] = defaultdict(list)
         self._telemetry = Telemetry()
         self._before = self._after = self._condition()
-        self._notes = dict.fromkeys(self._first_notes(sees))
+        self._notes = tuple(self._first_notes(sees))
+        self._kept = self._packed = ""
 
     @property
     def count(self) -> int:
@@ -136,10 +143,10 @@ class Bench:
             limits=limits_of(self._found),
             before=self._before,
             after=self._after,
-            notes=tuple(self._notes),
+            notes=(*self._notes, *([_COLD.format(kept=self._kept or _DROPPED), self._packed] if self._packed else [])),
         )
 
-    def steps(self) -> Iterator[str]:
+    def steps(self) -> Generator[str, None, None]:
         """Measure; yields what comes next before each step. Nothing is left behind, however it ends.
 
         Raises
@@ -149,29 +156,32 @@ class Bench:
         """
         place = _place()
         _sweep(place)
-        with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=place) as scratch:
-            for turn in range(min(self._turns, _COLD_TURNS)):
-                yield f"load, cold {turn + 1}/{min(self._turns, _COLD_TURNS)}"
-                self._load_cold(Path(scratch, f"cold-{turn}"))
-            for turn in range(self._turns):
-                for kind in self._kinds:
-                    yield f"{_TITLES[kind]} {turn + 1}/{self._turns}"
-                    # The packed weights that the first cold load wrote.
-                    self._add(self._do(replace(self._job, kind=kind, cache=str(Path(scratch, "cold-0")))), kind)
-                self._look()
+        scratch = place / f"{_SCRATCH}{os.getpid()}-{time.monotonic_ns()}"
+        try:
+            scratch.mkdir()
+            yield from self._turn_by_turn(scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _turn_by_turn(self, scratch: Path) -> Iterator[str]:
+        cold = min(self._turns, _COLD_TURNS)
+        for turn in range(cold):
+            yield f"load, cold {turn + 1}/{cold}"
+            self._load_cold(scratch / f"cold-{turn}")
+        for turn in range(self._turns):
+            for kind in self._kinds:
+                yield f"{_TITLES[kind]} {turn + 1}/{self._turns}"
+                # The packed weights that the first cold load wrote.
+                self._add(self._do(replace(self._job, kind=kind, cache=str(scratch / "cold-0"))), kind)
+            self._look()
 
     def _load_cold(self, cache: Path) -> None:
         """Load from an empty weight cache and, where that can be had, from the disk."""
-        kept = drop_pages(Path(self._job.path))
-        told = f"its file was still in the kernel's memory: {kept}" if kept else "its file was read from the disk"
-        self._notes[
-            f"Cold is a process that has just started and an empty weight cache; {told.rstrip('.')}. "
-            "Python and the engine's library were in the kernel's memory."
-        ] = None
+        self._kept = self._kept or drop_pages(Path(self._job.path)) or ""
         self._add({"load": self._do(replace(self._job, kind="load", cache=str(cache)))["load"]}, "cold")
         files = list(cache.iterdir()) if cache.is_dir() else []
         packed = sum(file.stat().st_size for file in files if file.suffix == ".weights")
-        self._notes[f"Packed weights take {format_bytes(packed)} of the disk." if packed else _NONE_PACKED] = None
+        self._packed = f"Packed weights take {format_bytes(packed)} of the disk." if packed else _NONE_PACKED
         if cache.name != "cold-0":  # the turns use the first one's
             for file in files:
                 file.unlink()
@@ -227,8 +237,9 @@ class Bench:
 def run(bundle: str | os.PathLike[str], **settings: object) -> Report:
     """Measure a bundle and give the report; settings as `Bench` takes them."""
     bench = Bench(bundle, **settings)  # type: ignore[arg-type]
-    for _ in bench.steps():
-        pass
+    with closing(bench.steps()) as steps:
+        for _ in steps:
+            pass
     return bench.report
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 __all__ = ["drop_pages"]
 
 _LOOKS, _PAGE_BYTES = 64, 4096
+_KEPT = "The kernel kept the bundle: it lies in memory (tmpfs), or another process has it open."
 
 
 def drop_pages(path: Path) -> str:
@@ -17,21 +18,21 @@ def drop_pages(path: Path) -> str:
     Returns
     -------
     str
-        Why that did not succeed; empty where it did.
+        Why that did not succeed, as a sentence; empty where it did.
     """
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError as error:
-        return f"{error.strerror}"
+        return f"The bundle could not be dropped from memory: {error.strerror}."
     try:
         os.fdatasync(file)  # pages that are still to be written stay
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         kept = _kept(file)
     except OSError as error:
-        return f"{error.strerror}"
+        return f"The bundle could not be dropped from memory: {error.strerror}."
     finally:
         os.close(file)
-    return "The kernel keeps it: it lies in memory (tmpfs), or another process has it open." if kept else ""
+    return _KEPT if kept else ""
 
 
 def _kept(file: int) -> bool:

@@ -51,13 +51,14 @@ def do_job(job: Job) -> dict[str, float]:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
     """Run a command; it and all that it started end with us, whatever ends the wait."""
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             output, errors = process.communicate(timeout=_LIMIT_S)
         except BaseException:
+            process.kill()
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what packs weights is a process of its own
+                # What packs weights is a process of its own, in the group that the worker made first of all. No
+                # session: the scheduler would give that a share of its own, whatever priority we were started with.
+                os.killpg(process.pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)

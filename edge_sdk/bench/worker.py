@@ -22,6 +22,7 @@ def main() -> None:
     """Do the job on the command line."""
     # Both count from the same moment: CLOCK_MONOTONIC is the machine's.
     started_s = time.monotonic() - float(sys.argv[4])
+    os.setpgrp()  # see `edge_sdk.bench.process`
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     said = json.loads(sys.argv[3])

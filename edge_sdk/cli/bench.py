@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ def bench(
     if old is not None and not anyway:
         check_alike(old, measuring.report)  # before minutes of measuring
     try:
-        with _interrupted_by_all(), _progress(measuring) as tell:
-            for step in measuring.steps():
+        with _interrupted_by_all(), _progress(measuring) as tell, closing(measuring.steps()) as steps:
+            for step in steps:
                 tell(step)
     except KeyboardInterrupt:
         _show(measuring.report, "-" if target == "-" else None)

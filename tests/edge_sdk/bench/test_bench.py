@@ -120,6 +120,14 @@ def test_packed_weights_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(note.startswith("No packed weights are kept") for note in notes)
 
 
+def test_that_the_file_stayed_in_memory_once_is_told_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter(["", "The kernel kept the bundle.", ""])
+    monkeypatch.setattr(module, "drop_pages", lambda _: next(told))
+    (note,) = [note for note in run("smear", turns=3, do=Worker()).notes if note.startswith("Cold is")]
+    assert "The kernel kept the bundle." in note
+    assert "read from its disk" not in note
+
+
 def test_a_folder_that_cannot_be_written_to_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(WeightCache, "usual", lambda: WeightCache(tmp_path / "file" / "cache"))

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Done:
     def report(self) -> Report:
         return self._report
 
-    def steps(self) -> Iterator[str]:
+    def steps(self) -> Generator[str, None, None]:
         yield "load, cold 1/1"
         self._report = report(100)
         if self.broken:
