@@ -12,7 +12,8 @@ In turns, in one process, over the same open model:
   half. Seconds, and rows that were computed for each token.
 - `guesses`: an answer by single steps, and with guesses that are checked several at a time, where the bundle has
   signatures for that. The tokens must be the same. `natural` is whatever the model says; in `repeating` the prompt
-  holds what will be said, as where an answer quotes its question: the model is asked beforehand.
+  holds what will be said, as where an answer quotes its question: the model is asked beforehand. `drawn` tokens of an
+  untrained model hardly ever repeat: what guessing costs where there is nothing to guess.
 - `step`: a step with the choice of a token, and what of it is not the engine's call.
 
 What the model says means nothing with random weights; that changes none of the times, only how often guesses are right.
@@ -165,9 +166,9 @@ def run(decoder: Decoder, stage: Stage, plan: list[Chunk], prompt: list[int]) ->
         done += chunk.count
 
 
-def answer(decoder: Decoder, prompt: list[int], count: int) -> tuple[list[int], float, int]:
+def answer(decoder: Decoder, prompt: list[int], count: int, **how: float) -> tuple[list[int], float, int]:
     """Give an answer, the seconds that it took after its first token, and how many tokens were guessed."""
-    settings, state = Settings(max_tokens=count), State(())
+    settings, state = Settings(max_tokens=count, **how), State(())  # type: ignore[arg-type]
     decoder.start()
     first = settings.sampler.pick(decoder.prefill(prompt))
     begin = time.perf_counter()
@@ -193,7 +194,7 @@ def guesses(desk: Desk, turns: int, count: int) -> dict[str, Any]:
         return {"skipped": "The bundle has no signatures that check several tokens."}
     plain.__class__ = Plain
     result = {}
-    for name in ("natural", "repeating"):
+    for name in ("natural", "repeating", "drawn"):
         found, kept = [], []
         for turn in range(turns + 1):
             prompt = desk.tokens(24, 50 + turn)
@@ -201,7 +202,8 @@ def guesses(desk: Desk, turns: int, count: int) -> dict[str, Any]:
                 prompt = [*prompt, *answer(plain, prompt, count)[0], *prompt]
             texts, seconds = [], []
             for decoder in (plain, guessing):
-                text, took, right = answer(decoder, prompt, count)
+                how = {"temperature": 1.0, "seed": turn} if name == "drawn" else {}
+                text, took, right = answer(decoder, prompt, count, **how)
                 texts.append(text)
                 seconds.append(took)
             assert texts[0] == texts[1], "guessing changed what is said"

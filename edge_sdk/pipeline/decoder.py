@@ -96,7 +96,7 @@ class Decoder:
         self.caches: Caches | None = None
         self.rewrites = 0
         self.kin = kin or Kin(bundle.section(DECODER).size, head_file)
-        self.kin.decoders.add(self)
+        self.kin.join(self)
 
     def __repr__(self) -> str:
         length = self.caches.stage.length if self.caches else 0
@@ -202,7 +202,7 @@ class Decoder:
     def close(self) -> None:
         """Give back the caches' memory; twice is harmless."""
         self._closed = True
-        self.kin.decoders.discard(self)
+        self.kin.leave(self)
         self._let_go()
         self._models = []
         if self._turns is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 from weakref import WeakSet
@@ -47,8 +48,6 @@ class Kin:
     ----------
     pace : Pace
         The costs.
-    decoders : WeakSet
-        Those whose caches can be copied from.
     head : Computed or None
         What an earlier process left on flash.
     """
@@ -56,13 +55,26 @@ class Kin:
     def __init__(self, weights_bytes: int, head_file: HeadFile | None = None) -> None:
         self._unread = self._head_file = head_file
         self.pace = Pace(weights_bytes)
-        self.decoders: WeakSet[Computed] = WeakSet()
+        self._decoders: WeakSet[Computed] = WeakSet()
+        self._lock = threading.Lock()  # a set must not grow while it is gone through
         self.head: Computed | None = None
+
+    def join(self, decoder: Computed) -> None:
+        """Let others copy from a decoder's caches, as long as it is there."""
+        with self._lock:
+            self._decoders.add(decoder)
+
+    def leave(self, decoder: Computed) -> None:
+        """Let nobody copy from it any more."""
+        with self._lock:
+            self._decoders.discard(decoder)
 
     def longest(self, wanted: Sequence[Item], but: Computed) -> tuple[int, Computed | None]:
         """Find whose places agree with what is wanted for the longest, and for how many."""
         best: tuple[int, Computed | None] = 0, None
-        for other in (*self.decoders, self.head):
+        with self._lock:
+            others = (*self._decoders, self.head)
+        for other in others:
             if other is not None and other is not but and other.caches is not None and other.caches.axes is not None:
                 count = common(tuple(other.rows), wanted)
                 if count > best[0]:
