@@ -21,5 +21,5 @@ def test_four_bits_beside_eight(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(out.read_text())
     assert set(result["ratio"]) == {"decode", "prefill", "first_token", "load", "peak_rss"}
-    assert 0 < result["scores"]["distance"] < 0.5
+    assert 0 < result["together"]["distance"] < 0.5
     assert result["int4"]["bundle_bytes"] < result["int8"]["bundle_bytes"]
