@@ -123,13 +123,16 @@ class HeadFile:
         computed_s : float
             What computing it takes.
         """
-        count = len(head)
-        if not self.due or caches.axes is None or common(rows, head) < count:
+        if not self.due or caches.axes is None:
             return
-        self._settled = True
+        count = len(head)
         size = sum(array.nbytes // array.shape[axis] for array, axis in zip(caches.arrays, caches.axes, strict=True))
         if count < _LEAST_TOKENS or size * count > _MOST_BYTES:
+            self._settled = True
             return
+        if common(rows, head) < count:
+            return
+        self._settled = True
         arrays = [
             np.ascontiguousarray(array[(slice(None),) * axis + (slice(count),)])
             for array, axis in zip(caches.arrays, caches.axes, strict=True)

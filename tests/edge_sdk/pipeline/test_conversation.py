@@ -248,3 +248,29 @@ def test_an_embedding_tells_frames_apart(seeing: VisionLanguageModel) -> None:
     assert seeing.embed(dark).dtype == np.float32
     np.testing.assert_array_equal(seeing.embed(dark), seeing.embed(dark.copy()))
     assert np.abs(seeing.embed(dark) - seeing.embed(light)).max() > 1e-3
+
+
+def test_a_second_question_on_a_frame_runs_only_what_is_new_and_says_the_same(material: Path) -> None:
+    frame = np.random.default_rng(3).integers(0, 255, (64, 64, 3), np.uint8)
+    questions = ("What is this?", "count the cells", "What is that?")
+    path = material / "bundles/tiny-vision.litertlm"
+    alone = []
+    for question in questions:
+        with edge.load(path, threads=1) as fresh:
+            alone.append(fresh.ask(question, frame, max_tokens=8).text)
+    with edge.load(path, threads=1) as loaded:
+        shown = edge.Frame.of(frame)
+        for question, text in zip(questions, alone, strict=True):
+            answer = loaded.ask(question, shown, max_tokens=8)
+            assert answer.text == text
+            known = answer.timings.recalled_tokens
+            assert known >= answer.timings.visual_tokens if question != questions[0] else known == 0
+
+
+def test_another_conversation_copies_what_one_has_computed(model: VisionLanguageModel) -> None:
+    question = "What is this? " * 8
+    with model.conversation() as one, model.conversation() as other:
+        first = one.ask(question + "a", max_tokens=5).text
+        answer = other.ask(question + "a", max_tokens=5)
+        assert answer.text == first
+        assert answer.timings.recalled_tokens == answer.timings.prompt_tokens - 1
