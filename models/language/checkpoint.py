@@ -104,10 +104,12 @@ def _layer(tensors: Checkpoint, shape: Shape, recipe: Recipe, number: int) -> La
     before, between = (tensors[f"{at}.{name}.weight"] for name in ("input_layernorm", "post_attention_layernorm"))
     query, key, value, out = (tensors[f"{at}.self_attn.{name}_proj.weight"] for name in "qkvo")
     gate, up, down = (tensors[f"{at}.mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
-    attend = np.concatenate([query * shape.head_width**-0.5, key, value]) * before
+    turned = np.concatenate([query * shape.head_width**-0.5, key]) * before
     return Layer(
-        recipe.layer(f"attend_{number}", attend),
+        recipe.layer(f"turned_{number}", turned),
+        recipe.layer(f"value_{number}", value * before),
         recipe.layer(f"out_{number}", out),
-        recipe.layer(f"expand_{number}", np.concatenate([gate, up]) * between),
+        recipe.layer(f"gate_{number}", gate * between),
+        recipe.layer(f"up_{number}", up * between),
         recipe.layer(f"down_{number}", down),
     )

@@ -1,9 +1,9 @@
 """A Llama-shaped decoder as a graph, every operator of it chosen for the engine.
 
 What a step costs besides reading its weights is the number of operators, each of which takes a microsecond and 4 kB,
-and attention, for which the engine copies ("packs") all of the cache. So query, key and value are one matrix, gate and
-up another; norms' weights and the attention's scale are part of the matrices behind them; keys and queries are turned
-together; and the queries that share a key stand in one matrix.
+and attention, for which the engine copies ("packs") all of the cache. So query and key are one matrix and are turned
+together; norms' weights and the attention's scale are part of the matrices behind them; and the queries that share a
+key stand in one matrix. What would have to be cut apart again is not put together: of a long prompt that is a copy.
 
 Source: Touvron et al. 2023, arXiv:2302.13971; rotary positions: Su et al. 2021, arXiv:2104.09864; shared keys: Ainslie
 et al. 2023, arXiv:2305.13245.
@@ -38,11 +38,13 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Weights of one layer: query, key and value; output; gate and up; down."""
+    """Weights of one layer: query and key, which are turned by position; value; output; gate; up; down."""
 
-    attend: Weight
+    turned: Weight
+    value: Weight
     out: Weight
-    expand: Weight
+    gate: Weight
+    up: Weight
     down: Weight
 
 
@@ -151,15 +153,11 @@ class _Step:
         """Give the queries ``(1, key heads, n * shared, head width)``, and the caches with the new rows in them."""
         graph, shape, n = self._graph, self._shape, self._tokens
         turned_heads = shape.heads + shape.key_heads
-        split = turned_heads * shape.head_width
-        projected = graph.linear(self.norm(x), layer.attend)
-        turned = self._rotate(
-            graph.reshape(graph.part(projected, -1, 0, split), (1, n, turned_heads, shape.head_width))
-        )
+        y = self.norm(x)
+        turned = self._rotate(graph.reshape(graph.linear(y, layer.turned), (1, n, turned_heads, shape.head_width)))
         query = self._by_head(graph.part(turned, 2, 0, shape.heads), shape.heads)
         key = self._by_head(graph.part(turned, 2, shape.heads, shape.key_heads), shape.key_heads)
-        value = graph.part(projected, -1, split, shape.key_heads * shape.head_width)
-        value = graph.reshape(value, (1, n, shape.key_heads, shape.head_width))
+        value = graph.reshape(graph.linear(y, layer.value), (1, n, shape.key_heads, shape.head_width))
         value = graph.transpose(value, (0, 2, 3, 1)) if n > 1 else graph.reshape(value, (1, *value.shape[2:], 1))
         return (
             graph.reshape(query, (1, shape.key_heads, self._shared * n, shape.head_width)),
@@ -180,9 +178,8 @@ class _Step:
 
     def transform(self, layer: Layer, x: Value) -> Value:
         """Add the feed-forward part."""
-        graph, hidden = self._graph, self._shape.hidden
-        expanded = graph.linear(self.norm(x), layer.expand)
-        gate, up = graph.part(expanded, -1, 0, hidden), graph.part(expanded, -1, hidden, hidden)
+        graph, y = self._graph, self.norm(x)
+        gate, up = graph.linear(y, layer.gate), graph.linear(y, layer.up)
         return graph.add(x, graph.linear(graph.mul(graph.mul(gate, graph.logistic(gate)), up), layer.down))
 
     def _rotate(self, x: Value) -> Value:
