@@ -20,7 +20,7 @@ from edge_sdk.errors import ModelError
 from edge_sdk.runtime.engine_log import Caught, caught
 from edge_sdk.runtime.graph_choice import cache_groups
 from edge_sdk.runtime.litert_library import LiteRt, load_library, ranked_type, status_text
-from edge_sdk.runtime.litert_program import ERRORS_PRINTED, Options, Program
+from edge_sdk.runtime.litert_program import ERRORS_PRINTED, Options, Program, bring_in
 from edge_sdk.runtime.model import (
     Array,
     Model,
@@ -84,6 +84,7 @@ class LiteRtModel(Model):
         self._cancel_flag = (ctypes.c_uint8 * 2)()  # read as a string that is empty or not
         self._settled = False
         self._runs = 0
+        self._is_new = True  # nothing was run since the engine mapped the weights
         self._programs: weakref.WeakSet[Program] = weakref.WeakSet()
         self._program: Program | None = None
         self._groups = () if whole else cache_groups(description)
@@ -133,6 +134,9 @@ class LiteRtModel(Model):
     def _begin(self, run: Run) -> None:
         self._cancel_flag[0] = 0
         super()._begin(run)
+        if self._is_new and self._attendant is None and self.weights is not None:
+            bring_in(self.weights)
+        self._is_new = False
 
     def _end(self) -> None:
         super()._end()
@@ -167,7 +171,7 @@ class LiteRtModel(Model):
                 program = self._load(self._core(group) | {name})
             else:
                 program.add(self._region, self._options, self._cancel_flag, frozenset([name]))
-        self._settled = False
+        self._settled, self._is_new = False, True
         self._summon()
         return program
 
