@@ -136,7 +136,7 @@ def _frame(uri: str) -> Frame:
 def _practise(model: VisionLanguageModel, question: str, frame: Frame) -> None:
     """Ask about empty frames, so that models are open and it is known how fast this machine is."""
     for grey in _GREYS:
-        next(model.ask(question, Frame.of(np.full_like(frame.pixels, grey)), max_tokens=1), "")
+        list(model.ask(question, Frame.of(np.full_like(frame.pixels, grey)), max_tokens=1))
 
 
 def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: bool) -> None:

@@ -35,11 +35,11 @@ def average(tokens: npt.NDArray[np.float32], owners: Owners) -> npt.NDArray[np.f
     >>> average(np.array([[1.0], [3.0], [5.0]], np.float32), np.array([0, 0, 1])).tolist()
     [[2.0], [5.0]]
     """
-    kept = owners >= 0
-    owners, tokens = owners[kept], tokens[kept]
-    sums = np.zeros((int(owners.max()) + 1, tokens.shape[1]), np.float32)
-    np.add.at(sums, owners, tokens)
-    return np.asarray(sums / np.bincount(owners)[:, None], np.float32)
+    kept = np.flatnonzero(owners >= 0)
+    order = kept[np.argsort(owners[kept], kind="stable")]
+    sizes = np.bincount(owners[kept])
+    sums = np.add.reduceat(tokens[order], np.cumsum(sizes) - sizes, axis=0)
+    return np.asarray(sums / sizes[:, None], np.float32)
 
 
 def pool(rows: int, columns: int, side: int) -> Owners:

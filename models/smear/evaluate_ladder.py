@@ -2,11 +2,10 @@
 
     python models/smear/evaluate_ladder.py --data FOLDER
 
-Asks the bundle of ``export_ladder.py`` about each picture: how many cells of each class, and where nothing is made
-fewer or squares are averaged (``pool``) the other questions, too. Beside pooling and merging what is alike (``merge``)
-stand two that a method has to beat to be kept: one token of each square left as it is (``stride``, plain downsampling),
-and tokens at random places (``drop``). All tokens, and pooled ones, are also tried on a picture of 192 x 192 pixels,
-which goes through an encoder of its own.
+Asks the bundle of ``export_ladder.py`` the questions that a picture answers, about each picture and by every method.
+Beside averaging over squares (``pool``) and merging what is alike (``merge``) stand two that a method has to beat to be
+kept: one token of each square left as it is (``stride``, plain downsampling), and tokens at random places (``drop``).
+All tokens, and pooled ones, are also tried on a picture of 192 x 192 pixels, which goes through an encoder of its own.
 Writes ``ladder.json`` beside this file, which ``export_ladder.py`` puts into the bundle.
 """
 
@@ -17,18 +16,19 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from answer_score import Record, questions_for, score_answers
+from answer_score import Record, judge, questions_for, score_answers
 from evaluate import boxes_of, centres_of, read_labelled
 from numpy.typing import NDArray
 from question import Facts, facts_of
 
 import edge_sdk
-from edge_sdk.bundle import VisualRung, sha256
+from edge_sdk.bundle import VisualRung
 from edge_sdk.pipeline import VisionLanguageModel
 from edge_sdk.pipeline.vision import SmallEyes
 from edge_sdk.pipeline.visual_ladder import Ladder, TokenWish
@@ -39,6 +39,7 @@ _BUNDLE = Path(__file__).resolve().parents[2] / "build" / "smear-ladder" / "smea
 SMALL_PX = 192
 _WAYS = ("all", "pool", "merge")
 _PLAIN = ("stride", "drop")
+_POINT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +91,42 @@ def look(model: VisionLanguageModel, folder: Path, limit: int | None) -> Mapping
         frame = edge_sdk.Frame.open(picture.path)
         facts = facts_of(picture.boxes), facts_of(boxes_of(centres_of(model.count(frame))))
         for trial.method in METHODS:
-            records[trial.method].extend(_asked(model, frame, picture.path.name, trial.method, facts))
+            records[trial.method].extend(_asked(model, frame, picture.path.name, facts))
         if trial.seed % 20 == 0:
             print(f"picture {trial.seed}", flush=True)
     return records
 
 
 def _asked(
-    model: VisionLanguageModel, frame: edge_sdk.Frame, name: str, method: Method, facts: tuple[Facts, Facts]
+    model: VisionLanguageModel, frame: edge_sdk.Frame, name: str, facts: tuple[Facts, Facts]
 ) -> Iterator[Record]:
     for question in questions_for(name):
-        if question.kind == "count" or (method.way in ("all", "pool") and method.input_px is None):
-            yield Record(question, model.ask(question.text, frame).text, *facts)
+        yield Record(question, model.ask(question.text, frame).text, *facts)
 
 
 def rows_of(records: Mapping[Method, Sequence[Record]]) -> list[dict[str, Any]]:
-    """Make the table's rows; kept is what is the best of its number, and better than both plain methods."""
+    """Make the table's rows, the most tokens first."""
     rows = []
     for method, asked in records.items():
         scores = score_answers(asked)
-        row = {
-            "way": method.way,
-            "tokens": method.tokens,
-            "input_px": method.input_px,
-            **{k: scores[k] for k in ("right", "agree", "blind")},
-        }
-        rows.append({**row, "kinds": scores["kinds"], "kept": False})
-    for row in rows:
-        same = [other for other in rows if other["tokens"] == row["tokens"] and other is not row]
-        others = [other for other in same if other["way"] in _PLAIN or other["input_px"] == row["input_px"]]
-        rivals = [other["right"] for other in others if other["way"] in (*_WAYS, *_PLAIN)]
-        row["kept"] = row["way"] in _WAYS and all(row["right"] > right for right in rivals)
+        row = {"way": method.way, "tokens": method.tokens, "input_px": method.input_px}
+        counts = {f"counts_{key}": scores[key] for key in ("right", "agree", "blind")}
+        right = sum(judge(record.question, record.reply, record.facts) for record in asked) / len(asked)
+        rows.append({**row, "right": right, **counts, "kinds": scores["kinds"]})
+    rows = [{**row, "kept": is_kept(row, rows)} for row in rows]
     return sorted(rows, key=lambda row: (-row["tokens"], -(row["input_px"] or 9999), -row["right"]))
+
+
+def is_kept(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a method is worth a rung: the best of its number, and not worse by a point than one with fewer."""
+    if row["way"] not in _WAYS:
+        return False
+    others = [other for other in rows if other is not row]
+    made = [other for other in others if other["way"] in _WAYS and other["input_px"] == row["input_px"]]
+    rivals = [other for other in others if other["way"] in _PLAIN] + made
+    return all(row["right"] > other["right"] for other in rivals if other["tokens"] == row["tokens"]) and all(
+        row["right"] >= other["right"] - _POINT for other in made if other["tokens"] < row["tokens"]
+    )
 
 
 def main() -> None:
@@ -134,12 +139,13 @@ def main() -> None:
     args = parser.parse_args()
     with edge_sdk.load(args.bundle) as model:
         rows = rows_of(look(model, args.data, args.limit))
+        decoder = sha256(model.bundle.view(model.bundle.section("tf_lite_prefill_decode"))).hexdigest()
     pictures = rows[0]["kinds"]["count rbc"]["asked"]
-    told = f"spoken counts of {pictures} validation pictures, right by the labels"
-    figures = {"measured_on": told, "pictures": pictures, "bundle_sha256": sha256(args.bundle), "methods": rows}
+    told = f"{len(questions_for(''))} questions about each of {pictures} validation pictures, right by the labels"
+    figures = {"measured_on": told, "pictures": pictures, "decoder_sha256": decoder, "methods": rows}
     args.json.write_text(json.dumps(figures, indent=1) + "\n")
     for row in rows:
-        shares = " ".join(f"{row[key]:.3f}" for key in ("right", "agree", "blind"))
+        shares = " ".join(f"{row[key]:.3f}" for key in ("right", "counts_right", "counts_agree", "counts_blind"))
         print(f"{row['way']:7} {row['tokens']:4} {row['input_px'] or '':4} {shares} {'kept' if row['kept'] else ''}")
 
 

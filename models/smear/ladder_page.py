@@ -25,10 +25,13 @@ _MOST_TOKENS, _LEAST_TOKENS = 144, 9
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Give the table, in Markdown."""
-    lines = ["| tokens | way | picture | right | agree with `count()` | in the bundle |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| tokens | way | picture | right | counts right | counts agree | in the bundle |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         picture = f"{row['input_px'] or 288} px"
-        shares = f"{100 * row['right']:.1f} | {100 * row['agree']:.1f}"
+        shares = " | ".join(f"{100 * row[key]:.1f}" for key in ("right", "counts_right", "counts_agree"))
         lines.append(
             f"| {row['tokens']} | {_NAMES[row['way']]} | {picture} | {shares} | {'yes' if row['kept'] else ''} |"
         )
@@ -47,9 +50,15 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, flo
     return {way: sorted(points) for way, points in found.items()}
 
 
+def blind_percent(row: Mapping[str, Any]) -> float:
+    """Give how many questions the commonest answer to each would be right in."""
+    kinds = [scores for name, scores in row["kinds"].items() if " " not in name]
+    return 100 * sum(scores["blind"] * scores["asked"] for scores in kinds) / sum(scores["asked"] for scores in kinds)
+
+
 def draw(rows: Sequence[Mapping[str, Any]]) -> str:
     """Draw right answers by tokens, one line a way: an SVG."""
-    blind = 100 * rows[0]["blind"]
+    blind = blind_percent(rows[0])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
         f'font-size="12"><rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',

@@ -48,6 +48,11 @@ def test_a_smaller_picture_has_to_beat_the_plain_ways_too_but_not_the_large_pict
     assert not rows(all_144=9, pool_36=8, pool_36_192=3, stride_36=3)["pool", 36, 192]
 
 
+def test_more_tokens_that_are_worse_by_more_than_a_point_than_fewer_go() -> None:
+    assert not rows(all_144=9, merge_72=6, pool_36=8)["merge", 72, None]
+    assert rows(all_144=9, merge_72=9, pool_36=8)["merge", 72, None]
+
+
 def test_every_method_leaves_as_many_tokens_as_it_says() -> None:
     tokens = np.random.default_rng(0).normal(size=(144, 8)).astype(np.float32)
     for method in METHODS:

@@ -10,9 +10,10 @@ import pytest
 
 import edge_sdk as edge
 from edge_sdk.bundle import Card, FrameInput, VisualLadder, VisualRung, open_bundle
-from edge_sdk.errors import PromptError
+from edge_sdk.errors import BundleError, PromptError
 from edge_sdk.memory import Loader, bundle_parts
 from edge_sdk.pipeline import VisionLanguageModel
+from edge_sdk.pipeline.vision import SmallEyes
 from edge_sdk.pipeline.visual_token import average, merge
 
 ALL, FEW = VisualRung(65, "all", 80.0), VisualRung(13, "merge", 79.5)
@@ -96,6 +97,12 @@ def test_a_question_without_a_frame_has_no_rung(model: VisionLanguageModel) -> N
 def test_a_number_that_is_no_rung_is_refused_before_anything_runs(model: VisionLanguageModel) -> None:
     with pytest.raises(PromptError, match="64 visual tokens"):
         model.ask("What is this?", frame(), visual_tokens=64)
+
+
+def test_a_smaller_picture_that_no_section_takes_is_an_error_that_names_it(model: VisionLanguageModel) -> None:
+    small = SmallEyes(model.bundle, "tiny", model._loader.acquire)
+    with pytest.raises(BundleError, match="tf_lite_pixel_encoder_192"):
+        small(frame(), 192)
 
 
 def test_a_bundle_without_a_ladder_says_so(material: Path) -> None:
