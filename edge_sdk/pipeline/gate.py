@@ -123,11 +123,12 @@ def _difference(blocks: Floats, other: Floats) -> Floats:
 def _measure(difference: Floats, blocks: Floats) -> Floats:
     """Measure the noise for each brightness and channel; NaN where too few blocks are so bright."""
     size, bins = np.abs(difference), _bins(blocks)
+    least = min(_BIN_LEAST, max(1, len(size) // _BINS))  # of few blocks, those of one brightness are always enough
     noise = np.full((_BINS, 3), np.nan, np.float32)
     for number in range(_BINS):
         for channel in range(3):
             some = size[bins[:, channel] == number, channel]
-            if len(some) >= min(_BIN_LEAST, len(size)):
+            if len(some) >= least:
                 noise[number, channel] = _quantile(some, _SHARE) / _SHARE_DEVIATIONS
     return noise
 

@@ -118,3 +118,16 @@ def test_another_source_or_size_begins_anew() -> None:
     assert not gate.is_new(sensor.see(SCENE))
     assert gate.is_new(Frame(sensor.see(SCENE).pixels, 0.0, 0, "another"))
     assert gate.is_new(Frame.of(np.zeros((20, 30, 3), np.uint8)))
+
+
+@pytest.mark.parametrize("side_px", [24, 80, 120])
+def test_a_small_region_of_all_brightnesses_has_known_noise_and_news(side_px: int) -> None:
+    scene = np.linspace(10, 245, side_px, dtype=np.uint8)[None, :, None].repeat(side_px, 0).repeat(3, 2)
+    changed = scene.copy()
+    changed[: side_px // 2, : side_px // 2] += 40
+    sensor, gate = Sensor(1.0), Gate()
+    for _ in range(SETTLED):
+        gate.is_new(sensor.see(scene))
+    assert gate.limit is not None
+    assert gate.limit < 12
+    assert gate.is_new(sensor.see(changed))
