@@ -79,7 +79,7 @@ class Decoder:
         with acquire(DECODER) as model:
             self.name = model.name
             stages, self._names = read_stages(model, bundle.executor)
-            head_file = HeadFile.of(bundle, model.weights)
+            head_file = None if kin else HeadFile.of(bundle, model.weights)
         # The shortest is always there: a plan for less is one for another model.
         self._stages = [stage for stage in stages if longest is None or stage.length <= longest] or [stages[0]]
         self._sections = (DECODER, *embedder_sections(self.name, self._stages[-1].decode, bundle))
@@ -316,8 +316,8 @@ class Decoder:
     def _cut(self, count: int) -> None:
         """Note that places from `count` on are about to be written over."""
         if len(self.rows) > count:
-            self.rewrites += 1
             del self.rows[count:]
+            self.rewrites += 1  # last: who reads it and finds the old number has seen rows that were still there
 
     def _unbind(self) -> None:
         self._binding, self._models = None, []

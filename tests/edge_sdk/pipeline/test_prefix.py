@@ -98,6 +98,22 @@ def test_what_is_written_over_while_it_is_copied_is_not_used(toy: MakeToy, monke
     assert second.recalled == 0
 
 
+def test_rows_are_given_up_before_that_is_counted(toy: MakeToy) -> None:
+    decoder, counted = toy().decoder(), []
+
+    class Rows(list[Any]):
+        def __delitem__(self, places: Any) -> None:
+            counted.append(decoder.rewrites)
+            super().__delitem__(places)
+
+    decoder.prefill([3, 4, 5, 6])
+    decoder.rows, before = Rows(decoder.rows), decoder.rewrites
+    decoder.start()
+    decoder.prefill([9, 9])
+    assert counted[0] == before
+    assert decoder.rewrites > before
+
+
 def test_reset_keeps_a_beginning_in_the_shortest_cache_that_holds_it(toy: MakeToy) -> None:
     maker = toy()
     decoder, prompt = maker.decoder(), random.Random(3).choices(range(3, 10), k=40)
