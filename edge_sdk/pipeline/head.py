@@ -75,7 +75,10 @@ class HeadFile:
         """Name the file for a bundle; None where its weights are not kept either."""
         if weights is None:
             return None
-        facts = Path(bundle.path).stat()  # its other sections may have changed: embeddings come from one of them
+        try:
+            facts = Path(bundle.path).stat()  # its other sections may have changed: embeddings come from one of them
+        except OSError:  # the bundle's stick was pulled out: what is open of it goes on
+            return None
         stamp = zlib.crc32(f"{facts.st_size} {facts.st_mtime_ns}".encode())
         return cls(weights.parent.parent / "heads" / f"{weights.stem}-{stamp:08x}{_SUFFIX}")
 
@@ -134,11 +137,12 @@ class HeadFile:
             return
         self._settled = True
         arrays = [
-            np.ascontiguousarray(array[(slice(None),) * axis + (slice(count),)])
+            np.array(array[(slice(None),) * axis + (slice(count),)], order="C")  # a copy: the caches are used meanwhile
             for array, axis in zip(caches.arrays, caches.axes, strict=True)
         ]
         header = {"tokens": [int(token) for token in head], "computed_s": computed_s, "slow": False}
-        self.writing = threading.Thread(target=self._write, args=(header, arrays), name="keep head", daemon=True)
+        # No daemon: a program that asks once ends sooner than a card has written, and would never keep anything.
+        self.writing = threading.Thread(target=self._write, args=(header, arrays), name="keep head")
         self.writing.start()
 
     def _write(self, header: dict[str, Any], arrays: list[Array]) -> None:
