@@ -72,10 +72,11 @@ def map_chosen(region: Region, keep: Collection[str]) -> tuple[mmap.mmap, npt.ND
     first = view.ctypes.data - view.ctypes.data % mmap.PAGESIZE
     reader = FlatReader(view.data, region.name)
     writes = _writes(reader, keep)
-    if min(writes.values()) < 0:
-        raise reader.damaged("Lists in it stand behind what they list.")
-    changed = sorted({(view.ctypes.data + at - first) // mmap.PAGESIZE for at in writes})
-    # Numbers stand at multiples of four: none of them lies in two pages.
+    if not all(0 <= value < 1 << 32 for value in writes.values()):
+        raise reader.damaged("Lists in it stand behind what they list, or too far before it.")
+    # Nobody promises that a number stands at a multiple of four: it may lie in two pages.
+    ends = {at + byte for at in writes for byte in (0, _U32.size - 1)}
+    changed = sorted({(view.ctypes.data + at - first) // mmap.PAGESIZE for at in ends})
     for page in changed:
         _protect(first + page * mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE)
     for at, value in writes.items():

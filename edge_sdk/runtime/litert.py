@@ -230,7 +230,13 @@ class _LiteRtRun(Run):
     def _invoke(self) -> None:
         (inputs, input_handles), (outputs, output_handles) = self._ends
         compiled = self._program.compiled
-        index = self._program.indices[self.signature.name]  # changes when others are loaded
+        index = self._program.indices.get(self.signature.name)  # changes when others are loaded
+        if index is None:
+            raise ModelError(
+                f"{self._model.name} lost {self.signature.name!r}.",
+                why="To load another signature beside it failed, and what was loaded went first.",
+                fix="Bind it again.",
+            )
         status = self._function(compiled, index, inputs, input_handles, outputs, output_handles)
         if status and not self._model._cancelled:
             raise ModelError(

@@ -94,6 +94,7 @@ class Program:
         self.indices: dict[str, int] = {}
         self._lib = load_library()
         self._told = told
+        self._pages: mmap.mmap | None = None
         # What the engine holds, the last of it to go first, and the memory that it reads until then.
         self._owned: list[tuple[str, c_void_p]] = []
         self._kept: list[object] = []
@@ -104,7 +105,6 @@ class Program:
         """Load further signatures beside those that are there; runs of those stay good."""
         keep = names | self.indices.keys()
         self.close()
-        self.indices.clear()
         self._load(region, options, flag, keep)
 
     def _load(self, region: Region, options: Options, flag: ctypes.Array[ctypes.c_uint8], keep: frozenset[str]) -> None:
@@ -128,6 +128,8 @@ class Program:
 
     def advise(self, advice: int) -> None:
         """Tell the kernel how the file is used, but for the pages that are not as they are in the file."""
+        if self._pages is None:
+            return
         begin, end = 0, len(self._pages)
         with suppress(OSError):  # pages that someone has locked in memory stay
             for page in [*self._changed, -(-end // mmap.PAGESIZE)]:
@@ -137,9 +139,10 @@ class Program:
                 begin = stop + mmap.PAGESIZE
 
     def close(self) -> None:
-        """Free it; runs of it are of no use any more."""
+        """Free it; runs of it are of no use any more. Twice is harmless."""
         self.compiled = self._handle = c_void_p()
-        del self._pages
+        self._pages = None
+        self.indices.clear()
         _free(self._lib, self._owned, self._kept)
 
     def prepare(self) -> None:

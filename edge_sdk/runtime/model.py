@@ -105,8 +105,7 @@ class Run(ABC):
         Raises
         ------
         Cancelled
-            It was not wanted any more, or `Model.cancel` or `cancel` was called during the run; what the outputs hold
-            is then undefined.
+            It was not wanted any more, or was cancelled during the run; what the outputs hold is then undefined.
         ModelError
             The engine could not run the model.
         ClosedError
@@ -152,8 +151,7 @@ class Attendant(Protocol):
 class Model(ABC):
     """A model in an engine, made by `open_model`.
 
-    A model runs one signature at a time: a second thread waits for the first one's run. `cancel` may be
-    called from any thread at any time.
+    A model runs one signature at a time: a second thread waits. `cancel` may be called from any thread at any time.
 
     Attributes
     ----------
@@ -320,10 +318,8 @@ class Model(ABC):
     ) -> dict[str, Array]:
         for name in given:
             if name not in specs:
-                raise ShapeError(
-                    f"{signature.name!r} of {self.name} has no {side} {name!r}.",
-                    fix=f"It has: {', '.join(specs)}.",
-                )
+                what = f"{signature.name!r} of {self.name} has no {side} {name!r}."
+                raise ShapeError(what, fix=f"It has: {', '.join(specs)}.")
         for name, array in given.items():
             self._check_array(specs[name], array, f"The {side} {name!r} of {signature.name!r} in {self.name}")
         return {name: given[name] if name in given else self.buffer(spec) for name, spec in specs.items()}
