@@ -108,7 +108,10 @@ class Bench:
             kinds += ["decode"] if outline.language else []
             sees = takes_frames(opened)
         self._kinds = [*kinds, "memory", "limit"]
-        self._sets = self._fitting(sorted(set(self._work.decode_bytes.values())))
+        # Sizes that are told alike are read once.
+        self._sets = self._fitting(
+            sorted({read_name(size): size for size in self._work.decode_bytes.values()}.values())
+        )
         self._job = Job("", str(path), "", engine, threads, budget, camera, short, self._sets)
         board = boards.detect()
         self._subject = Subject(
@@ -205,7 +208,8 @@ class Bench:
     def _first_notes(self, sees: bool) -> Iterator[str]:
         if self._job.short:
             yield "One short turn: it shows that all of it runs, and tells no speeds."
-        for size in set(self._work.decode_bytes.values()).difference(self._sets):
+        read = {read_name(size) for size in self._sets}
+        for size in sorted(size for size in self._work.decode_bytes.values() if read_name(size) not in read):
             yield f"How fast {format_bytes(size)} of memory are read was not measured: that much is not free."
         if sees and not self._job.camera:
             yield "Frames a second were not measured: name a camera, such as /dev/video0, or sim://smear (simulated)."

@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "Condition", "Report", "Subject", "check_place", "read_repo
 
 FORMAT = 1
 _MOST_BYTES, _MOST_MEASURES, _MOST_LETTERS, _MOST_NOTES = 1 << 20, 200, 300, 50
-_NAME = re.compile(r"[a-z0-9_]{1,40}(@[A-Za-z0-9_.:-]{1,80})?")
+_NAME = re.compile(r"[a-z0-9_]{1,40}(@.{1,200})?")  # of a plain model's run the rest is its signature's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _measures(value: object) -> tuple[Measure, ...]:
 def _measure(value: object) -> Measure:
     data = _fields(value, _names(Measure))
     name, unit, turns = data["name"], data["unit"], data["turns"]
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or unit not in UNITS:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isprintable() or unit not in UNITS:
         raise ValueError(f"a measure is called {name!r:.60} and told in {unit!r:.20}")
     if not isinstance(turns, int) or isinstance(turns, bool) or not 1 <= turns <= 10_000:
         raise ValueError(f"{name} was measured {turns!r:.20} times")

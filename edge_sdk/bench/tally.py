@@ -31,10 +31,11 @@ def read_name(working_set_bytes: int) -> str:
 
     Examples
     --------
-    >>> read_name(146_276_352), read_name(1_482_752)
-    ('read@146', 'read@1.48')
+    >>> read_name(146_276_352), read_name(1_482_752), read_name(1_523_000_000)
+    ('read@146', 'read@1.48', 'read@1523')
     """
-    return f"read@{working_set_bytes / 1e6:.3g}"
+    size = working_set_bytes / 1e6
+    return f"read@{size:.3g}" if size < 999 else f"read@{size:.0f}"
 
 
 def measures_of(found: Mapping[str, Sequence[float]], work: Work) -> tuple[Measure, ...]:

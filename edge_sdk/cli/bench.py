@@ -129,7 +129,9 @@ def _show(report: Report, target: str | None) -> None:
 def _interrupted_by_all() -> Iterator[None]:
     """Have a closed terminal or a service's stop unwind as Ctrl-C does: packed weights of the cold load are to go."""
     interrupt = signal.getsignal(signal.SIGINT)
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Not what is ignored: whoever starts it with nohup wants it to outlive the terminal.
+    heeded = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import pytest
 from edge_sdk.bench import Bench, run
 from edge_sdk.bench import bench as module
 from edge_sdk.bench.job import Job
+from edge_sdk.bench.work import Work
 from edge_sdk.bundle import find_bundle
 from edge_sdk.errors import BundleError, EdgeError, ModelError, UnitError
 from edge_sdk.runtime import WeightCache
@@ -159,6 +160,16 @@ def test_memory_that_is_not_there_is_not_read(monkeypatch: pytest.MonkeyPatch) -
     assert worker.jobs[-1].sets == ()
     assert any("that much is not free" in note for note in report.notes)
     assert report.measure("decode@256").share is None  # type: ignore[union-attr]
+
+
+def test_caches_that_differ_by_little_share_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work({256: 1_523_100_000, 512: 1_523_200_000}, None, None, {})
+    monkeypatch.setattr(module, "work_of", lambda _: work)
+    monkeypatch.setattr(module.Bench, "_fitting", lambda self, sets: tuple(sets))
+    report = run("smear", turns=2, do=Worker())
+    assert [each.name for each in report.limits if each.name.startswith("read")] == ["read@1523"]
+    assert report.measure("decode@256").share is not None  # type: ignore[union-attr]
+    assert not any("that much is not free" in note for note in report.notes)
 
 
 def test_settings_reach_every_job_and_the_budget_comes_from_the_environment_too(

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def test_what_is_written_is_read_as_it_was(file: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["report.json"]
 
 
+@pytest.mark.parametrize("name", ["run@serving/default v2", "read@1523"])
+def test_whatever_a_signature_is_called_its_run_is_read_again(tmp_path: Path, name: str) -> None:
+    report = replace(REPORT, measures=(Measure(name, "s", 1.0, 1.0, 1.0, 1),))
+    write_report(report, tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json") == report
+
+
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nothing/report\.json was not written"):
         write_report(REPORT, tmp_path / "nothing" / "report.json")
@@ -71,6 +79,7 @@ def test_a_report_of_another_version_is_refused_as_such(file: Path) -> None:
         (lambda data: data["notes"].append(7), "no text for people"),
         (lambda data: data["measures"][0].update(unit="horses"), "'horses'"),
         (lambda data: data["measures"][0].update(name="decode\n"), "a measure is called"),
+        (lambda data: data["measures"][0].update(name="run@\x1b[2J"), "a measure is called"),
         (lambda data: data["measures"][0].update(median=10.0), "at the least, median and most"),
         (lambda data: data["measures"][0].update(least=0), "at the least, median and most"),
         (lambda data: data["measures"][0].update(most="110"), "is no number"),

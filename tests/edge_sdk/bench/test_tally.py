@@ -76,5 +76,6 @@ def test_a_plain_model_counts_its_own_runs(material: Path) -> None:
     assert (round(work.run_macs["default"] / 1e6), work.encode_macs, work.prefill_macs) == (41, None, None)
 
 
-def test_sets_of_memory_are_named_by_their_size() -> None:
-    assert read_name(100_000_000) == "read@100"
+@pytest.mark.parametrize(("size", "name"), [(100_000_000, "100"), (999_900_000, "1000"), (1_523_400_000, "1523")])
+def test_sets_of_memory_are_named_by_their_size(size: int, name: str) -> None:
+    assert read_name(size) == f"read@{name}"

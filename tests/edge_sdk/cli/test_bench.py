@@ -184,5 +184,15 @@ def test_a_real_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: signa
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with module._interrupted_by_all():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_command_measures_what_the_library_does() -> None:
     assert {"turns", "engine", "threads", "budget", "camera", "short"} <= set(Bench.__init__.__annotations__)
