@@ -27,8 +27,9 @@ from edge_sdk.sources import open_camera
 
 __all__ = ["ask"]
 
-# Two empty frames, since the first opens the models; they differ, or the second would not be looked at.
-_GREYS = (0, 128)
+# Empty frames, all different, or they would not be looked at. The first, as nothing is known yet, opens the models for
+# the fewest tokens; the second the others; the third is measured.
+_GREYS = ((0, 1.0), (128, None), (255, None))
 
 
 @click.command(no_args_is_help=True)
@@ -135,8 +136,9 @@ def _frame(uri: str) -> Frame:
 
 def _practise(model: VisionLanguageModel, question: str, frame: Frame) -> None:
     """Ask about empty frames, so that models are open and it is known how fast this machine is."""
-    for grey in _GREYS:
-        list(model.ask(question, Frame.of(np.full_like(frame.pixels, grey)), max_tokens=1))
+    for grey, deadline_ms in _GREYS:
+        empty = Frame.of(np.full_like(frame.pixels, grey))
+        list(model.ask(question, empty, max_tokens=1, deadline_ms=deadline_ms))
 
 
 def _print(answer: Answer, question: str, model: VisionLanguageModel, as_json: bool) -> None:

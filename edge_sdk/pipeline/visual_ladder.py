@@ -84,7 +84,7 @@ class Ladder:
             if (most is None or rung.tokens <= most) and (look_small is not None or rung.input_px is None)
         )
         self._encode_s: dict[int | None, float] = {}
-        self._began = False
+        self._opened: set[int | None] = set()
         self._prefills: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
     def choose(self, wish: TokenWish, text_tokens: int, frames: int, *, new: bool = True) -> VisualRung | None:
@@ -126,12 +126,12 @@ class Ladder:
         return self._within(wish.deadline_ms / 1000, text_tokens, frames, new=new)
 
     def note(self, encode_s: float, prefill_s: float, prompt_tokens: int, input_px: int | None = None) -> None:
-        """Remember what the first word of an answer took; the first of all, which opens models, is passed over."""
-        if not self._began:
-            self._began = True
+        """Remember what the first word of an answer took, but for the first by its eyes, which opens models."""
+        if input_px not in self._opened:
+            self._opened.add(input_px)
             return
         # A frame that was seen before takes next to nothing, and says nothing of a new one.
-        if encode_s > self._encode_s.get(input_px, 0.0) / 2:
+        if encode_s > self._encode_s.get(input_px, 0.0) / 10:
             self._encode_s[input_px] = encode_s
         self._prefills.append((prompt_tokens, prefill_s))
 
@@ -170,7 +170,7 @@ class Ladder:
             raise PromptError(
                 f"A frame cannot have {tokens} visual tokens in {self._name}.",
                 why="The plan for the memory has no room for them." if planned else "It was not made for that number.",
-                fix=f"Give one of: {', '.join(str(rung.tokens) for rung in self.rungs)}.",
+                fix=f"Give one of: {', '.join(map(str, dict.fromkeys(rung.tokens for rung in self.rungs)))}.",
             )
         return found
 

@@ -95,7 +95,7 @@ def test_a_smaller_picture_is_expected_to_take_what_it_took() -> None:
     small = VisualRung(36, "pool", input_px=192)
     told = VisualLadder(12, 12, (*RUNGS[:2], small), "counts")
     ladder = Ladder("smear", told, look_small=lambda frame, side_px: np.zeros((144, 4), np.float32))
-    for input_px, encode_s in ((None, 9.0), (None, 0.5), (192, 0.2)):
+    for input_px, encode_s in ((None, 9.0), (None, 0.5), (192, 7.0), (192, 0.2)):
         ladder.note(encode_s, 0.1, 100, input_px)
     assert ladder.expected_s(100, 1) == pytest.approx(0.6)
     assert ladder.expected_s(100, 1, 192) == pytest.approx(0.3)
