@@ -113,14 +113,19 @@ def _yuv420(layout: Layout, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _shrunk_yuyv(layout: Layout, data: NDArray[np.uint8], out: NDArray[np.uint8]) -> bool:
-    """Resize pairs of pixels, each as one of four channels."""
-    height_px, width_px = out.shape[:2]
-    if width_px % 2:
+    """Resize pairs of pixels, each as one place; False where that would lose places.
+
+    A pair's luma is the mean of its two. Taken for two places at that size they would show next to the same.
+    """
+    if out.shape[1] > layout.width_px // 2:
         return False
     pairs = layout._plane(data, 0, 1, 2).reshape(layout.height_px, layout.width_px // 2, 4)
-    small = np.empty((height_px, width_px // 2, 4), np.uint8)
+    small = np.empty((*out.shape[:2], 4), np.uint8)
     shrink(pairs, small)
-    cv2.cvtColor(small.reshape(height_px, width_px, 2), cv2.COLOR_YUV2BGR_YUYV, dst=out)
+    first, blue, second, red = cv2.split(small)
+    luma = cv2.addWeighted(first, 0.5 * _LUMA, second, 0.5 * _LUMA, -16 * _LUMA)
+    colours = [cv2.addWeighted(plane, _COLOUR, plane, 0, 128 - 128 * _COLOUR) for plane in (red, blue)]
+    cv2.cvtColor(cv2.merge([luma, *colours]), cv2.COLOR_YCrCb2BGR, dst=out)
     return True
 
 
@@ -133,6 +138,8 @@ def _shrunk_yuv420(layout: Layout, data: NDArray[np.uint8], out: NDArray[np.uint
     return True
 
 
+# From limited range to full. Source: ITU-R BT.601-7, section 2.5.
+_LUMA, _COLOUR = 255 / 219, 255 / 224
 _HALF_COLOUR = ("yuyv", "yuv420")
 _CONVERSIONS: dict[str, Callable[[Layout, NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "bgr": _bgr,

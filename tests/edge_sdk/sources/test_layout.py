@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -133,12 +136,34 @@ def test_pixels_of_a_raw_frame_are_made_once_and_only_when_they_are_looked_at() 
     assert frame.pixels is frame.pixels
 
 
-def test_an_odd_width_is_had_from_the_pixels() -> None:
+@pytest.mark.parametrize("format", ["yuyv", "yuv420"])
+def test_a_raw_frame_is_as_sharp_as_its_pixels(format: str) -> None:
+    row = np.tile(np.array([60, 200, 200, 60], np.uint8).repeat(4), 40)
+    stripes = np.ascontiguousarray(np.broadcast_to(row[None, :, None], (240, 640, 3)))
+    layout = Layout(640, 240, format, 1280 if format == "yuyv" else 640)
+    data = to_yuyv(stripes) if format == "yuyv" else to_yuv420(stripes, 640)
+    raw, made = (frame_of(layout, data, 0.0, 0, "camera") for _ in range(2))
+    assert made.pixels.shape == (240, 640, 3)
+    outs = [np.empty((60, 160, 3), np.uint8) for _ in range(2)]
+    for frame, out in zip((raw, made), outs, strict=True):
+        frame.shrink_into(out)
+    assert np.abs(outs[0].astype(int) - outs[1]).max() <= 3
+
+
+def test_more_places_than_pairs_are_had_from_the_pixels() -> None:
     frame = frame_of(Layout(64, 48, "yuyv", 128), to_yuyv(picture(64, 48)), 0.0, 0, "camera")
-    out = np.empty((9, 7, 3), np.uint8)
+    out = np.empty((9, 33, 3), np.uint8)
     frame.shrink_into(out)
     assert isinstance(frame, RawFrame)
     assert frame._made is not None
+
+
+def test_a_raw_frame_is_copied_and_sent_as_a_plain_one() -> None:
+    frame = frame_of(Layout(64, 48, "yuyv", 128), to_yuyv(picture(64, 48)), 2.5, 7, "camera")
+    for other in (copy.copy(frame), pickle.loads(pickle.dumps(frame))):
+        assert type(other) is Frame
+        assert np.array_equal(other.pixels, frame.pixels)
+        assert (other.time_s, other.sequence, other.source) == (2.5, 7, "camera")
 
 
 @pytest.mark.parametrize("format", ["yuyv", "yuv420"])
