@@ -15,7 +15,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
+from heapq import heappop, heappush
 from typing import Literal
 
 import numpy as np
@@ -24,13 +24,16 @@ import numpy.typing as npt
 from edge_sdk.bundle.tokenizer import LeadingSpace
 from edge_sdk.errors import BundleError
 
-__all__ = ["SECTION", "BytePair", "lay_out"]
+__all__ = ["SECTION", "SPECIALS_MAX_BYTES", "BytePair", "lay_out"]
 
 SECTION = "edge_sdk_tokenizer"
 _MAGIC = b"EDGEBPE1"
 # Numbers of tokens, of merges and of special tokens, bytes of all spellings, and whether digits stand alone.
 _HEADER = struct.Struct("<8sIIIII4x")
 _WORDS_KEPT = 1 << 12
+# Of all special tokens together: to make one pattern of them takes a hundred times the room.
+SPECIALS_MAX_BYTES = 1 << 17
+_GONE = -1  # stands for a token that is part of the one before it
 # The classes of letters stand for themselves here: see `_Classes`.
 _WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[a-zA-Z]+| ?[0-9]+| ?[^\sa-zA-Z0-9]+|\s+(?!\S)|\s+", re.ASCII)
 _DIGIT_OR_NOT = re.compile("[0-9]|[^0-9]+")
@@ -123,29 +126,39 @@ class BytePair:
             found.extend(self._encode_word(word))
 
     def _merge(self, word: str) -> tuple[int, ...]:
-        """Merge the bytes of a word, the pair of the lowest rank first, until none is left that merges."""
-        tokens = [self._singles[byte] for byte in word.encode("utf-8", "replace")]
-        found = [self._pair(left, right) for left, right in pairwise(tokens)]
-        while found:
-            rank, merged = min(found)
-            if merged < 0:
-                break
-            at = found.index((rank, merged))
-            tokens[at : at + 2] = [merged]
-            del found[at]
-            if at:
-                found[at - 1] = self._pair(tokens[at - 1], merged)
-            if at < len(found):
-                found[at] = self._pair(merged, tokens[at + 1])
-        return tuple(tokens)
+        """Merge the bytes of a word, the pair of the lowest rank first, until none is left that merges.
 
-    def _pair(self, left: int, right: int) -> tuple[int, int]:
-        """Return the rank of a pair and what it becomes; it comes last and becomes -1 where it does not merge."""
+        A word may be long, a line of Chinese or of base64: what merges next stands in a heap.
+        """
+        tokens = [self._singles[byte] for byte in word.encode("utf-8", "replace")]
+        before, after = list(range(-1, len(tokens) - 1)), list(range(1, len(tokens) + 1))
+        heap: list[tuple[int, int, int, int, int]] = []
+
+        def note(at: int, then: int) -> None:
+            if at >= 0 and then < len(tokens) and (found := self._pair(tokens[at], tokens[then])):
+                heappush(heap, (found[0], at, tokens[at], tokens[then], found[1]))
+
+        for at, then in enumerate(after):
+            note(at, then)
+        while heap:
+            _, at, left, right, merged = heappop(heap)
+            then = after[at]
+            if then >= len(tokens) or (tokens[at], tokens[then]) != (left, right):
+                continue  # one of the two was merged with its other neighbour
+            tokens[at], tokens[then], after[at] = merged, _GONE, after[then]
+            if after[at] < len(tokens):
+                before[after[at]] = at
+            note(before[at], at)
+            note(at, after[at])
+        return tuple(token for token in tokens if token != _GONE)
+
+    def _pair(self, left: int, right: int) -> tuple[int, int] | None:
+        """Return the rank of a pair and what it becomes; None where it does not merge."""
         key = left << 32 | right
         at = bisect_left(self._pairs, key)
         if at < len(self._pairs) and self._pairs[at] == key:
             return self._ranks[at], self._merged[at]
-        return 1 << 32, -1
+        return None
 
 
 def _words(text: str, digits: bool) -> Iterator[str]:
@@ -192,9 +205,16 @@ def _parts(view: memoryview, name: str) -> list[memoryview]:
     offsets, order, specials, singles, pairs, _, merged, text = (np.asarray(part) for part in parts)
     numbers = (order, specials, singles, merged)
     sound = all(int(part.max(initial=0)) < counts[0] for part in numbers) and offsets[0] == 0
-    if not sound or np.any(offsets[1:] < offsets[:-1]) or offsets[-1] != len(text) or np.any(pairs[1:] <= pairs[:-1]):
+    sound = sound and not np.any(offsets[1:] < offsets[:-1]) and offsets[-1] == len(text)
+    lengths = np.diff(offsets.astype(np.int64))[specials] if sound else offsets
+    if not sound or not _few(lengths) or np.any(pairs[1:] <= pairs[:-1]):
         raise BundleError(f"{name} is damaged.", why="Its tables do not fit together.", fix="Copy the file again.")
     return parts
+
+
+def _few(lengths: npt.NDArray[np.generic]) -> bool:
+    """Say whether special tokens are none of them empty, and short enough all together."""
+    return not lengths.size or bool(lengths.min() > 0 and lengths.sum() <= SPECIALS_MAX_BYTES)
 
 
 def lay_out(

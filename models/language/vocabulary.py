@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.bundle.byte_pair import lay_out
+from edge_sdk.bundle.byte_pair import SPECIALS_MAX_BYTES, lay_out
 from edge_sdk.bundle.hugging_face import spelled_bytes
 
 __all__ = ["tables"]
@@ -28,6 +28,9 @@ def tables(file: Path) -> bytes | None:
     if digits is None or not plain or not byte_level:
         return None
     if any(token.get(name) for token in added for name in _PLAIN_TOKEN):
+        return None
+    lengths = [len(token["content"].encode()) for token in added]
+    if sum(lengths) > SPECIALS_MAX_BYTES or 0 in lengths:
         return None
     numbers = model["vocab"] | {token["content"]: token["id"] for token in added}
     if sorted(numbers.values()) != list(range(len(numbers))):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 
 from edge_sdk.bundle.byte_pair import BytePair, lay_out
@@ -50,6 +53,41 @@ def test_a_letter_of_any_script_does_not_end_a_word() -> None:
     # "th" before é merges, and " the" must not form across a word's beginning.
     assert _pieces("éthe") == [b"\xc3", b"\xa9", b"the"]
     assert _pieces("é the") == [b"\xc3", b"\xa9", b" the"]
+
+
+def test_a_word_of_any_length_merges_as_if_each_pair_were_looked_for_in_turn() -> None:
+    chance = random.Random(7)
+    spellings, merges = list(BYTES), []
+    while len(merges) < 60:
+        left, right = (chance.choice([*b"abc", *range(256, len(spellings))]) for _ in range(2))
+        if all((left, right) != pair[:2] for pair in merges):
+            merges.append((left, right, len(spellings)))
+            spellings.append(spellings[left] + spellings[right])
+    tokenizer = BytePair(memoryview(lay_out(spellings, merges, [], False)), "it")
+    for length in (1, 2, 3, 10, 50, 500):
+        word = "".join(chance.choices("abc", k=length))
+        assert tokenizer.encode(word) == _in_turn(word.encode(), merges), word
+
+
+def _in_turn(word: bytes, merges: list[tuple[int, int, int]]) -> list[int]:
+    """Merge the first of the pairs of the lowest rank, again and again."""
+    ranks = {(left, right): (rank, merged) for rank, (left, right, merged) in enumerate(merges)}
+    tokens = list(word)
+    while found := [(*ranks[pair], at) for at, pair in enumerate(pairwise(tokens)) if pair in ranks]:
+        _, merged, at = min(found)
+        tokens[at : at + 2] = [merged]
+    return tokens
+
+
+@pytest.mark.parametrize("special", [b"", b"x" * (1 << 17)], ids=["empty", "long"])
+def test_special_tokens_that_make_no_sensible_pattern_are_refused(special: bytes) -> None:
+    with pytest.raises(BundleError, match="damaged"):
+        BytePair(memoryview(lay_out([*BYTES, b"<end>", special], MERGES[:0], [256, 257], False)), "it")
+
+
+def test_one_special_token_told_very_often_is_refused() -> None:
+    with pytest.raises(BundleError, match="damaged"):
+        BytePair(memoryview(lay_out([*BYTES, b"<end>"], MERGES[:0], [256] * 40_000, False)), "it")
 
 
 def test_tokens_are_found_by_their_spelling() -> None:
