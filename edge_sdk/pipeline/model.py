@@ -61,6 +61,7 @@ class VisionLanguageModel:
         small = None if plan else SmallEyes(bundle, self.name, loader.acquire)
         self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None, small)
         self._lock = threading.RLock()
+        self._talking = threading.Lock()  # taken after the other
         self._vision: Vision | None = None
         self._counter: Counter | None = None
         self._language: Language | None = None
@@ -276,7 +277,7 @@ class VisionLanguageModel:
 
     def close(self) -> None:
         """Free the models' memory; twice is harmless."""
-        with self._lock:
+        with self._lock, self._talking:
             self._closed = True
             while self._idle:
                 self._idle.pop().close()
@@ -287,7 +288,9 @@ class VisionLanguageModel:
         with self._lock:
             language, card = self._words(), self.bundle.card
             eyes = self._eyes() if language.pictures else None
-            most = card.frames_per_question if card else None
+        most = card.frames_per_question if card else None
+        with self._talking:  # the first opens the language model, which may take a second: frames are counted meanwhile
+            self._check_open()
             return Conversation(language, eyes, most, when_done, self._ladder)
 
     def _idle_again(self, talk: Conversation) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -164,3 +166,20 @@ def test_both_engines_count_alike(model: VisionLanguageModel) -> None:
     with edge.load("smear", engine="interpreter", threads=1) as other:
         for photo in PHOTOS:
             assert dict(other.count(photo).totals) == dict(model.count(photo).totals)
+
+
+def test_frames_are_counted_while_the_language_model_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_sdk.pipeline import model as module
+
+    decoder, counts = module.Decoder, []
+    with edge.load("smear", threads=1) as model:
+
+        def slow(*things: Any, **more: Any) -> Any:
+            counting = threading.Thread(target=lambda: counts.append(model.count(PHOTOS[0])), daemon=True)
+            counting.start()
+            counting.join(30)
+            assert counts
+            return decoder(*things, **more)
+
+        monkeypatch.setattr(module, "Decoder", slow)
+        assert model.ask("How many white blood cells are there?", PHOTOS[0]).text
