@@ -66,8 +66,7 @@ def open_stream(model: Model, room_bytes: int) -> Stream | None:
         except OSError as error:
             logger.info("%s is paged plainly, which is slower: %s.", model.name, error.strerror)
             return None
-        # A model that nobody closes: its finalizer comes before what frees the engine's memory.
-        weakref.finalize(model, stream.close)
+        stream.end_with(model)
         return stream
 
     stream = model.attend(start)
@@ -122,6 +121,7 @@ class Stream:
         self._running: object | None = None
         self._called = threading.Event()
         self._closed = False
+        self._finalizer: weakref.finalize[..., Model] | None = None
         self._let_go(np.flatnonzero(spread(pages.count, self._wanted)))
         self._thread = threading.Thread(target=self._serve, name="weights stream", daemon=True)
         self._thread.start()
@@ -144,9 +144,15 @@ class Stream:
         self._running = None
         self._called.set()
 
+    def end_with(self, model: Model) -> None:
+        """Stop with a model that nobody closes: its finalizer comes before what frees the engine's memory."""
+        self._finalizer = weakref.finalize(model, self.close)
+
     def close(self) -> None:
         """Stop; the mapping may go after that. Twice is harmless."""
         self._closed = True
+        if self._finalizer is not None:
+            self._finalizer.detach()  # or one that was replaced would stay as long as the model
         self._running = None
         self._called.set()
         # The collector of a model that nobody closed may run in that very thread.

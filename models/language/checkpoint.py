@@ -66,7 +66,8 @@ def read_shape(config: Mapping[str, Any]) -> Shape:
         It is of a kind that is not known here.
     """
     kind = config.get("model_type", "llama")
-    if kind not in _KNOWN or config.get("rope_scaling") or config.get("attention_bias") or config.get("mlp_bias"):
+    odd = any(config.get(name) for name in ("rope_scaling", "attention_bias", "mlp_bias"))
+    if kind not in _KNOWN or odd or config.get("hidden_act", "silu") != "silu":
         raise SystemExit(
             f"A {kind} model with these settings is not Llama-shaped: {sorted(_KNOWN)} without biases are."
         )
