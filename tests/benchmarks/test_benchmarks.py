@@ -124,10 +124,13 @@ def test_streaming_of_weights_that_are_too_few_for_it(tmp_path: Path, material: 
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above, which is
     # too small to be streamed: tests/edge_sdk/memory/test_stream.py shows that.
-    # control_group is a part of memory; peer_files needs PyTorch too, and test_peers.py runs peers.
+    # bare is a part of first_word, control_group one of memory; peer_files needs PyTorch too; test_peers.py runs peers.
     assert {path.name for path in FOLDER.glob("*.py")} == {
+        "bare.py",
+        "camera.py",
         "control_group.py",
         "decode.py",
+        "first_word.py",
         "footprint.py",
         "four_bit.py",
         "kill.py",
@@ -137,10 +140,12 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "peer_files.py",
         "peers.py",
         "prompt.py",
+        "raw_frame.py",
         "sharing.py",
         "soak.py",
         "streaming.py",
         "telemetry.py",
+        "visual_tokens.py",
     }
 
 

@@ -27,6 +27,14 @@ from models.language.tflite import write_tflite
 from models.language.weight import Weight, int8_weight
 
 SHAPE = Shape(32, 64, 2, 4, 2, 8, 96, 10000.0, 1e-5)
+SIZES = {
+    "turned": (48, 32),
+    "value": (16, 32),
+    "out": (32, 32),
+    "gate": (64, 32),
+    "up": (64, 32),
+    "down": (32, 64),
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 
     table = weight("table", SHAPE.vocabulary, SHAPE.width)
     layers = tuple(
-        Layer(weight(f"a{n}", 64, 32), weight(f"o{n}", 32, 32), weight(f"x{n}", 128, 32), weight(f"d{n}", 32, 64))
+        Layer(**{name: weight(f"{name}{n}", rows, columns) for name, (rows, columns) in SIZES.items()})
         for n in range(SHAPE.layers)
     )
     llama = Llama(SHAPE, table, layers, table)
