@@ -114,21 +114,22 @@ class Run(ABC):
         model = self._model
         with model._busy:
             model._check_open()
-            model._begin(self)
+            with model._turn:
+                model._begin(self)
             try:
-                if wanted is None or wanted():
+                unwanted = wanted is not None and not wanted()
+                if not unwanted:
                     self._invoke()
-                else:
-                    model._cancelled = True
-                if model._cancelled:
+                if unwanted or model._cancelled:
                     raise Cancelled(f"The run of {self.signature.name!r} in {model.name} was cancelled.")
             finally:
                 model._end()
 
     def cancel(self) -> None:
         """Stop this run, from another thread; without effect where it is not running."""
-        if self._model._current is self:
-            self._model.cancel()
+        with self._model._turn:  # else the next run might begin after the look, and be stopped in its stead
+            if self._model._current is self:
+                self._model.cancel()
 
     @abstractmethod
     def _invoke(self) -> None:
@@ -174,7 +175,7 @@ class Model(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.signatures: Mapping[str, Signature] = MappingProxyType({})
-        self._busy = threading.RLock()
+        self._busy, self._turn = threading.RLock(), threading.Lock()  # the second of `_current`, as it comes
         self._current: Run | None = None
         self._attendant: Attendant | None = None
         self._attend: Callable[[], Attendant | None] | None = None

@@ -61,6 +61,22 @@ def test_a_cancel_while_a_run_waits_for_its_turn_keeps_it_from_beginning(toy: Ma
     assert decoder.position == 0
 
 
+def test_no_other_run_can_begin_while_one_is_stopped(toy: MakeToy, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker = toy()
+    decoder, held, stop = maker.decoder(), [], maker.toy.cancel
+
+    def note() -> None:
+        held.append(maker.toy._turn.locked())
+        stop()
+
+    monkeypatch.setattr(maker.toy, "cancel", note)
+    cancel_in_run(maker, decoder, 1)
+    with pytest.raises(Cancelled):
+        decoder.prefill([5] * 20)
+    assert held == [True]
+    assert not maker.toy._turn.locked()
+
+
 def test_after_a_cancel_what_was_computed_is_still_good(toy: MakeToy) -> None:
     maker, prompt = toy(prefills=(4,)), [3, 4, 5, 6, 7, 8, 9, 3, 4, 4, 4, 5]
     decoder = maker.decoder()
