@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
+from numbers import Integral, Real
+from typing import Any
 
 from edge_sdk.errors import FrameError
 
@@ -30,14 +32,14 @@ def box_px(region: Sequence[float], width_px: int, height_px: int) -> tuple[int,
     >>> box_px((10, 20, 320, 240), 640, 480), box_px((0.25, 0.25, 0.5, 0.5), 640, 480)
     ((10, 20, 320, 240), (160, 120, 320, 240))
     """
-    numbers = tuple(region)
-    if len(numbers) != 4 or not all(isinstance(n, int | float) and isfinite(n) for n in numbers):
+    numbers: tuple[Any, ...] = tuple(region)  # numpy's numbers are none of Python's
+    if len(numbers) != 4 or not all(isinstance(n, Real) and isfinite(n) for n in numbers):
         raise FrameError(
             f"{region!r} is no region of a frame.",
             fix="Give left, top, width and height: (160, 120, 320, 240) in pixels, (0.25, 0.25, 0.5, 0.5) in shares.",
         )
     left, top, width, height = numbers
-    if not all(isinstance(n, int) for n in numbers):
+    if not all(isinstance(n, Integral) for n in numbers):
         left, right = round(left * width_px), round((left + width) * width_px)
         top, bottom = round(top * height_px), round((top + height) * height_px)
         width, height = right - left, bottom - top

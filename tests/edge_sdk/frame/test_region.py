@@ -14,6 +14,11 @@ def test_shares_of_a_frame_cover_it_without_a_gap() -> None:
     assert box_px((0.0, 0.0, 1.0, 1.0), 641, 479) == (0, 0, 641, 479)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert box_px(np.array([10, 20, 30, 40]), 640, 480) == (10, 20, 30, 40)  # type: ignore[arg-type]
+    assert box_px(np.float32([0.25, 0.25, 0.5, 0.5]), 640, 480) == (160, 120, 320, 240)  # type: ignore[arg-type]
+
+
 def test_whole_numbers_are_pixels() -> None:
     assert box_px((0, 0, 1, 1), 640, 480) == (0, 0, 1, 1)
 
