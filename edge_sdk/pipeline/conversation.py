@@ -259,7 +259,8 @@ class Conversation:
         timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s
         computed = timings.prompt_tokens - timings.recalled_tokens
-        self._ladder.note(timings.encode_s, timings.prefill_s, computed, rung.input_px if rung else None)
+        if count := len(turn.frames):  # another prompt would pass for the one that opened the eyes
+            self._ladder.note(timings.encode_s / count, timings.prefill_s, computed, rung.input_px if rung else None)
         return turn.settings.sampler.pick(logits)
 
     def _pieces(self, turn: _Turn, token: int) -> Iterator[str]:

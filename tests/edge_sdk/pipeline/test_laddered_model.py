@@ -88,6 +88,16 @@ def test_a_deadline_takes_the_fewest_at_first_and_more_once_speeds_are_known(mod
     assert found == [FEW, FEW, ALL]
 
 
+def test_a_question_without_a_frame_says_nothing_of_how_long_frames_take(model: VisionLanguageModel) -> None:
+    model._ladder.__init__("tiny", LADDER)  # type: ignore[misc]
+    assert model.ask("What can you do?", max_tokens=2).text
+    assert not model._ladder._opened
+    for seed in (20, 21):
+        assert model._ladder.expected_s(80, 1) is None
+        assert model.ask("What is this?", frame(seed), max_tokens=2).text
+    assert model._ladder.expected_s(80, 1) is not None
+
+
 def test_a_question_without_a_frame_has_no_rung(model: VisionLanguageModel) -> None:
     answer = model.ask("What is this?", max_tokens=2, visual_tokens=13)
     assert answer.text
