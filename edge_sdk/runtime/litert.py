@@ -134,8 +134,11 @@ class LiteRtModel(Model):
     def _begin(self, run: Run) -> None:
         self._cancel_flag[0] = 0
         super()._begin(run)
+
+    def bring_in(self) -> None:
+        """Have the weights at hand before the first run over them, unless something reads them ahead."""
         if self._is_new and self._attendant is None and self.weights is not None:
-            bring_in(self.weights)
+            bring_in(self.weights, lambda: self._cancelled)
         self._is_new = False
 
     def _end(self) -> None:
@@ -198,7 +201,7 @@ class _LiteRtRun(Run):
         program: Program,
     ) -> None:
         super().__init__(model, signature, inputs, outputs)
-        self._lib, self._program = load_library(), program
+        self._lib, self._program, self._bring_in = load_library(), program, model.bring_in
         self._function = self._lib.functions["RunCompiledModel"]
         buffers: dict[tuple[int, TensorSpec], c_void_p] = {}
         order = program.signatures[signature.name]
@@ -237,6 +240,7 @@ class _LiteRtRun(Run):
                 why="To load another signature beside it failed, and what was loaded went first.",
                 fix="Bind it again.",
             )
+        self._bring_in()
         status = self._function(compiled, index, inputs, input_handles, outputs, output_handles)
         if status and not self._model._cancelled:
             raise ModelError(

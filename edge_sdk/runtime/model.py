@@ -175,7 +175,7 @@ class Model(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.signatures: Mapping[str, Signature] = MappingProxyType({})
-        self._busy, self._turn = threading.RLock(), threading.Lock()  # the second of `_current`, as it comes
+        self._busy, self._turn = threading.RLock(), threading.RLock()  # the second of `_current`, as it comes
         self._current: Run | None = None
         self._attendant: Attendant | None = None
         self._attend: Callable[[], Attendant | None] | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from edge_sdk.runtime.litert_program import bring_in
 
-SIZE = 8 << 20
+SIZE = 16 << 20
 
 
 def _resident_bytes(file: Path) -> int:
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 def test_three_quarters_of_a_mapped_file_are_brought_in(file: Path) -> None:
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as pages:
         assert _resident_bytes(file) == 0
-        bring_in(file)
+        bring_in(file, lambda: False)
         found = _resident_bytes(file)
         if not found:
             pytest.skip("this kernel is older than 5.14")
@@ -44,6 +44,13 @@ def test_three_quarters_of_a_mapped_file_are_brought_in(file: Path) -> None:
         assert len(pages) == SIZE
 
 
+def test_who_does_not_want_it_any_more_waits_for_one_piece_at_the_most(file: Path) -> None:
+    answers = iter([False, True])
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ):
+        bring_in(file, lambda: next(answers))
+        assert _resident_bytes(file) < SIZE // 2
+
+
 def test_a_file_that_is_not_mapped_is_left_alone(file: Path) -> None:
-    bring_in(file)
+    bring_in(file, lambda: False)
     assert _resident_bytes(file) == 0
