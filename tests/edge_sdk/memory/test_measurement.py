@@ -109,6 +109,13 @@ def test_a_bundle_may_carry_what_was_measured_of_it(
     assert remembered(smear, **threads) == (None if engine_of(found) == "litert" else replace(found, carried=True))
 
 
+def test_what_the_shipped_bundle_carries_is_read(smear: Bundle) -> None:
+    carried = json.loads(smear.generic(measurement._CARRIED))
+    assert {item["circumstances"].partition(",")[0] for item in carried} == set(BASE)
+    for item in carried:
+        assert set(measurement._read(item, smear).sections) == {part.name for part in smear.sections if part.is_model}
+
+
 def carry(monkeypatch: pytest.MonkeyPatch, items: object) -> None:
     """Have every bundle carry something for a measurement."""
     data = items if isinstance(items, bytes) else json.dumps(items).encode()
