@@ -166,7 +166,7 @@ def _stages(
     """Part the graphs that are open and those that are called by the length of their caches, the shortest first."""
     found = []
     for length in sorted({graph.cache_length or 0 for graph in used}):
-        held = [graph for graph in graphs if not graph.signature or graph.cache_length == length]
+        held = [graph for graph in graphs if not graph.signature or (graph.cache_length or 0) == length]
         found.append((held, [graph for graph in used if (graph.cache_length or 0) == length]))
     return found
 
