@@ -6,7 +6,6 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 
@@ -18,6 +17,7 @@ from edge_sdk.runtime.graph_choice import cache_groups, map_chosen
 from edge_sdk.runtime.litert_program import Program
 from edge_sdk.runtime.region import Region
 
+flatbuffers = pytest.importorskip("flatbuffers")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 # Signatures in no order: what each adds to its cache is its place, from 1 on.
 PLACES = {"decode": 16, "short_decode": 8, "feed": 16, "short_feed": 8, "short_verify": 8, "verify": 16}
