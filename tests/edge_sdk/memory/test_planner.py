@@ -87,16 +87,8 @@ def plan(
     task: str = "all",
     engines: tuple[tuple[str, bool], ...] = LITERT[:1],
 ) -> Plan:
-    budget = Budget(int(limit * MB), "as asked")
-    return plan_of(
-        outlines or (BOTH,),
-        budget,
-        costs or Made(),
-        engines=engines,
-        stream=stream,
-        task=task,
-        boards=tuple(profiles().values()),
-    )
+    given = outlines or (BOTH,), Budget(int(limit * MB), "as asked"), costs or Made()
+    return plan_of(*given, engines=engines, stream=stream, task=task, boards=tuple(profiles().values()))
 
 
 def modes(found: Plan) -> dict[str, str]:
