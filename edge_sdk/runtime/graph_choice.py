@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle.flatbuffer import FlatReader, Table
-from edge_sdk.bundle.tflite import SignatureInfo, TfliteModel
+from edge_sdk.bundle.tflite import SignatureInfo, TfliteModel, read_tflite
 from edge_sdk.runtime.region import Region, custom_operators
 
 __all__ = ["cache_groups", "map_chosen"]
@@ -67,6 +67,11 @@ def map_chosen(region: Region, keep: Collection[str]) -> tuple[mmap.mmap, npt.ND
         ``(size,)`` uint8, a view of the pages.
     changed : list of int
         Which pages, counted from the first, are not as they are in the file, in order.
+
+    Raises
+    ------
+    BundleError
+        With the lists written, it is no sound model.
     """
     pages, view = region.map(private=True)
     first = view.ctypes.data - view.ctypes.data % mmap.PAGESIZE
@@ -83,6 +88,8 @@ def map_chosen(region: Region, keep: Collection[str]) -> tuple[mmap.mmap, npt.ND
         ctypes.memmove(view.ctypes.data + at, _U32.pack(value), _U32.size)
     for page in changed:
         _protect(first + page * mmap.PAGESIZE, mmap.PROT_READ)
+    # In a file that was made to mislead, the lists may lie on what has been checked: it is another model now.
+    read_tflite(view.data, region.name)
     return pages, view, changed
 
 

@@ -131,6 +131,16 @@ def test_a_list_that_stands_behind_what_it_lists_is_refused(region: Region, monk
         map_chosen(region, SHORT)
 
 
+def test_lists_that_lie_on_what_was_checked_are_refused(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = FlatReader(region.map()[1].data, region.name)
+    operator = next(list(reader.root().tables(2))[-2].tables(3))  # of the last short one
+    asked = graph_choice._writes
+    # As if a list ended where the operator says which tensor it takes.
+    monkeypatch.setattr(graph_choice, "_writes", lambda *of: {**asked(*of), operator.target(1) + 4: 999})
+    with pytest.raises(BundleError, match="uses tensor 999"):
+        map_chosen(region, SHORT)
+
+
 def test_a_model_of_one_length_leaves_nothing_to_choose(material: Path) -> None:
     assert cache_groups(Region.of(material / "models" / "mnist_quantized.tflite").describe()) == ()
 
