@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import boards.telemetry
-from boards.telemetry import Reading, Telemetry
+from boards.telemetry import EnergyMeter, Reading, Telemetry
 
 Grow = Callable[[dict[str, str]], Path]
 GUEST = Path(__file__).with_name("telemetry_guest.py")
@@ -142,7 +142,7 @@ def test_what_could_not_be_read_when_the_sources_were_looked_for_stays_named(tre
 def test_everything_that_is_told_is_frozen_and_slotted(tree: Grow) -> None:
     told = [getattr(boards.telemetry, name) for name in boards.telemetry.__all__]
     for kind in told:
-        if isinstance(kind, type) and kind is not Telemetry:
+        if isinstance(kind, type) and kind not in (Telemetry, EnergyMeter):
             assert is_dataclass(kind), kind
             assert "__slots__" in vars(kind), kind
             assert vars(kind)["__dataclass_params__"].frozen, kind

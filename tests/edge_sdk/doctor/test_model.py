@@ -16,6 +16,7 @@ from edge_sdk.doctor import examine, find_checks, inference
 from edge_sdk.doctor.inference import inference_answer, inference_memory
 from edge_sdk.doctor.model import _make_writable, bundle_verified, cache_quota, cache_weights, edgetpu, teflon
 from edge_sdk.doctor.surroundings import Space
+from edge_sdk.memory import peak
 from edge_sdk.runtime import DELEGATES, WeightCache, delegate
 from edge_sdk.runtime.delegate_check import trial_limit_s
 
@@ -142,7 +143,7 @@ class TestInference:
         assert "Trust no answer" in finding.fix
 
     def test_memory_beyond_the_plan_is_a_warning(self, machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(inference, "private_bytes", lambda: 10**10)
+        monkeypatch.setattr(peak, "private_bytes", lambda: 10**10)
         (finding,) = inference_memory(machine())
         assert finding.mark == "warning"
         assert finding.what.startswith("At most it took 10 GB of private memory; ")
@@ -156,7 +157,7 @@ class TestInference:
             looks.append(10**10 if threading.current_thread() is not threading.main_thread() and not looks[1:] else 1)
             return looks[-1]
 
-        monkeypatch.setattr(inference, "private_bytes", passing)
+        monkeypatch.setattr(peak, "private_bytes", passing)
         (finding,) = inference_memory(machine())
         assert looks[0] == looks[-1] == 1
         assert finding.mark == "warning", finding.what
