@@ -5,6 +5,7 @@ Source: the TensorFlow Lite schema, as ``ai_edge_litert.schema_py_generated`` ha
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from models.language.weight import Weight
 __all__ = ["write_tflite"]
 
 _ALIGNMENT_BYTES = 16
+_OFFSET = 6  # where a record says at which byte of it stands its second field, a buffer's offset
+_LATER = 2**32  # what stands there until it is known; a default would be left out
 _LITTLE = 127  # operators numbered higher stand in the second field only
 _IDENTIFIER = b"TFL3"
 # Which version of an operator takes INT8 weights with a scale for each row; all others are in their first.
@@ -27,21 +30,27 @@ _VERSIONS = {schema.BuiltinOperator.FULLY_CONNECTED: 5}
 
 
 def write_tflite(graphs: Sequence[Graph], path: Path) -> None:
-    """Write graphs as the signatures of one model."""
-    size_bytes = sum(
-        {id(t.data): t.data.nbytes for graph in graphs for t in graph.tensors if t.data is not None}.values()
-    )
-    path.write_bytes(_Writer(int(size_bytes * 1.05) + (1 << 22)).write(graphs))
+    """Write graphs as the signatures of one model, weights behind the tables: who reads these reads none of them."""
+    writer = _Writer()
+    tables = writer.write(graphs)
+    with path.open("wb") as file:
+        file.write(tables)
+        for data, offset in writer.outside:
+            file.write(bytes(offset - file.tell()))
+            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
 
 
 class _Writer:
-    def __init__(self, size_bytes: int) -> None:
-        self._builder = flatbuffers.Builder(size_bytes)
+    def __init__(self) -> None:
+        self._builder = flatbuffers.Builder(1 << 22)
         self._buffers = [self._table(schema.BufferStart, schema.BufferEnd)]
+        self._large: dict[int, npt.NDArray[Any]] = {}
+        self.outside: list[tuple[npt.NDArray[Any], int]] = []  # what stands behind the tables, and where
         self._codes: dict[int, int] = {}
         self._known: dict[Any, int] = {}
 
-    def write(self, graphs: Sequence[Graph]) -> memoryview:
+    def write(self, graphs: Sequence[Graph]) -> bytearray:
+        """Give the tables; `outside` is what belongs behind them."""
         b = self._builder
         subgraphs = [self._subgraph(graph) for graph in graphs]
         signatures = [self._signature(graph, index) for index, graph in enumerate(graphs)]
@@ -55,7 +64,19 @@ class _Writer:
             (schema.ModelAddVersion, 3),
         )
         b.Finish(self._table(schema.ModelStart, schema.ModelEnd, *parts), _IDENTIFIER)
-        return memoryview(b.Bytes)[b.Head() :]
+        tables = bytearray(memoryview(b.Bytes)[b.Head() :])
+        self._place(tables)
+        return tables
+
+    def _place(self, tables: bytearray) -> None:
+        """Say where the weights stand, now that it is known how long the tables are."""
+        model, end = schema.Model.GetRootAs(tables, 0), len(tables)
+        for number, data in self._large.items():
+            record = model.Buffers(number)._tab
+            end += -end % _ALIGNMENT_BYTES
+            struct.pack_into("<Q", tables, record.Pos + record.Offset(_OFFSET), end)
+            self.outside.append((data, end))
+            end += data.nbytes
 
     def _subgraph(self, graph: Graph) -> int:
         tensors = [self._tensor(tensor) for tensor in graph.tensors]
@@ -158,14 +179,19 @@ class _Writer:
 
     def _buffer(self, data: npt.NDArray[Any]) -> int:
         """Return the number of the buffer with these bytes."""
-        key = ("large", id(data)) if data.nbytes > 1 << 16 else (data.tobytes(),)
+        large = data.nbytes > 1 << 16
 
         def make() -> int:
-            vector = self._vector(data.reshape(-1).view(np.uint8), _ALIGNMENT_BYTES)
-            self._buffers.append(self._table(schema.BufferStart, schema.BufferEnd, (schema.BufferAddData, vector)))
-            return len(self._buffers) - 1
+            number = len(self._buffers)
+            if large:
+                self._large[number] = data
+                part = ((schema.BufferAddOffset, _LATER), (schema.BufferAddSize, data.nbytes))
+            else:
+                part = ((schema.BufferAddData, self._vector(data.reshape(-1).view(np.uint8), _ALIGNMENT_BYTES)),)
+            self._buffers.append(self._table(schema.BufferStart, schema.BufferEnd, *part))
+            return number
 
-        return self._once(key, make)
+        return self._once(("large", id(data)) if large else (data.tobytes(),), make)
 
     def _vector(self, array: npt.NDArray[Any], alignment_bytes: int) -> int:
         b = self._builder
