@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from edge_sdk.errors import OverBudget
 from edge_sdk.memory.footprint import BASE
-from edge_sdk.memory.plan import Plan
+from edge_sdk.memory.plan import Moment, Plan
 from edge_sdk.memory.private import private_bytes
 from edge_sdk.memory.trim import trim
 from edge_sdk.units import format_bytes
@@ -63,8 +63,7 @@ class Guard:
 
         Those pages are the margin: past the limit the kernel drops them first, and things get slow before they end.
         """
-        in_use = max(moment.needed_bytes - moment.private_bytes for moment in plan.moments)
-        margin = in_use - min(_ERROR_BYTES, in_use // 2)
+        margin = max(_least_bytes(moment) - moment.private_bytes for moment in plan.moments)
         return cls(plan.budget.total_bytes - margin, f"{plan.bundle} within {plan.budget}")
 
     def check_start(self, plan: Plan) -> None:
@@ -76,7 +75,7 @@ class Guard:
             The plan counts on a process that has just started; with what this one holds already it does not fit.
         """
         beside = max(0, self._read() - BASE[plan.engine].private_bytes)
-        missing = plan.peak_private_bytes + beside - self.limit_bytes
+        missing = max(map(_least_bytes, plan.moments)) + beside - plan.budget.total_bytes
         if missing > 0:
             raise OverBudget(
                 f"{plan.bundle} does not fit into {plan.budget} beside what this program holds already.",
@@ -123,3 +122,9 @@ class Guard:
             why=f"That is what is left for {self._told}; nothing more can be given up.",
             fix="Close other conversations, free what the program holds besides, or give it a larger budget.",
         )
+
+
+def _least_bytes(moment: Moment) -> int:
+    """Return what has to fit at a moment, less what a prediction may be too high by."""
+    in_use = moment.needed_bytes - moment.private_bytes
+    return moment.needed_bytes - min(_ERROR_BYTES, in_use // 2)

@@ -98,6 +98,15 @@ def test_the_pages_in_use_are_kept_free_but_for_what_a_plan_may_err(
     assert Guard.of(plan(budget_mb, *moments)).limit_bytes == limit_mb * MB
 
 
+def test_moments_are_weighed_one_by_one_before_loading() -> None:
+    # Packing takes most private memory, decoding most pages of files: never at the same time.
+    packs_then_decodes = plan(256, (146, 150), (90, 250))
+    just_started = Guard(0, "made", read=lambda: 20 * MB)
+    just_started.check_start(packs_then_decodes)
+    with pytest.raises(OverBudget, match="beside what this program holds"):
+        Guard(0, "made", read=lambda: 60 * MB).check_start(packs_then_decodes)
+
+
 def test_private_memory_is_what_was_written_to() -> None:
     before = private_bytes()
     block = np.ones(20 * MB, np.uint8)
