@@ -227,8 +227,8 @@ def table(result: dict[str, Any]) -> str:
         "Written by `python benchmarks/memory.py`; how it is measured stands at the top of that file. Tokens per",
         "second where it answered; a first start packs the weights, and says only whether it came through. LiteRT-LM",
         "is given text alone, of smear too. One run each: where weights come from the disk, rates vary twofold with",
-        "what else it does; outcomes do not. Answers of random weights (all but smear's) soon repeat themselves, and the",
-        "SDK guesses what repeats: trained models gain less from that.",
+        "what else it does; outcomes do not. Answers of random weights (all but smear's) soon repeat themselves, and",
+        "the SDK guesses what repeats: trained models gain less from that.",
     ]
     for place, title in (("group", "In a control group"), ("lab", "In a whole system with so much memory")):
         rows = [row for row in result["rows"] if row["place"] == place]

@@ -88,8 +88,8 @@ class Footprint:
 # first section wakes. Measured by: python benchmarks/footprint.py --base
 BASE: Mapping[str, Footprint] = MappingProxyType(
     {
-        "litert": Footprint(24_500_000, 24_500_000, 24_500_000),
-        "interpreter": Footprint(25_500_000, 25_500_000, 30_500_000),
+        "litert": Footprint(22_500_000, 22_500_000, 22_500_000),
+        "interpreter": Footprint(23_500_000, 23_500_000, 28_500_000),
     }
 )
 

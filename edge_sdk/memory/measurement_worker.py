@@ -70,12 +70,13 @@ def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str,
         with _Peak() as peak:
             model = _open(bundle, section, job)
         opened = most = _look()
-        for place, names in enumerate(_stages(model, graphs, turns=turns)):
-            if place:
+        for names in _stages(model, graphs, turns=turns):
+            if turns:
                 _settled()
                 with peak:
-                    model.bind(names[0])  # brings the graphs of this length, in the place of those before
-                opened = _look()
+                    for name in names:
+                        model.bind(name)  # brings the graphs of this length, in the place of those before
+                opened = _settled()
                 most = [max(pair) for pair in zip(most, opened, strict=True)]
             signatures |= _run(model, graphs, names, list(opened))
     except EdgeError as error:
