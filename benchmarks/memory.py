@@ -228,7 +228,7 @@ def table(result: dict[str, Any]) -> str:
         "second where it answered; a first start packs the weights, and says only whether it came through. LiteRT-LM",
         "is given text alone, of smear too. One run each: where weights come from the disk, rates vary twofold with",
         "what else it does; outcomes do not. Answers of random weights (all but smear's) soon repeat themselves, and",
-        "the SDK guesses what repeats: trained models gain less from that.",
+        "the SDK guesses what repeats: trained models gain less from that. What an empty cell stands for was not run.",
     ]
     for place, title in (("group", "In a control group"), ("lab", "In a whole system with so much memory")):
         rows = [row for row in result["rows"] if row["place"] == place]
