@@ -170,6 +170,8 @@ def test_progress_is_told_to_who_looks(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_real_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored by whoever started the tests, as under nohup, and so by what they start")
     environ = {**os.environ, "EDGE_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "edge_sdk", "bench", "smear", "--threads", "1", "--turns", "50"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True) as process:
