@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -80,8 +81,16 @@ def run(arguments: list[str] | None = None) -> None:
     # An interrupt that came in the middle of a finalizer was swallowed there; it counts all the same.
     if interrupt.came:
         click.echo("Stopped.", err=True)
-        status = _INTERRUPTED
+        _end_at_once()
     sys.exit(status)
+
+
+def _end_at_once() -> None:
+    """End without what Python does at its end: all has unwound, and threads that a library was starting would crash."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(_INTERRUPTED)
 
 
 class _Interrupt:
