@@ -5,12 +5,10 @@ It writes one line of JSON to its standard output.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from typing import Any
 from edge_sdk.bundle import Bundle, Section, open_bundle
 from edge_sdk.errors import EdgeError
 from edge_sdk.memory.footprint import takes_turns
+from edge_sdk.memory.peak import watch_peak
+from edge_sdk.memory.trim import trim
 from edge_sdk.memory.workload import GraphLoad, workload
 from edge_sdk.runtime import Array, Model, Run, WeightCache, open_model
 
@@ -67,16 +67,18 @@ def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str,
     turns = job["engine"] == "litert" and takes_turns(bundle, section.name)
     signatures: dict[str, list[int]] = {}
     try:
-        with _Peak() as peak:
+        with watch_peak(_LOOK_S) as peak:
             model = _open(bundle, section, job)
-        opened = most = _look()
+        loading, opened = peak.private_bytes, _look()
+        most = opened
         for names in _stages(model, graphs, turns=turns):
             if turns:
                 _settled()
-                with peak:
+                with watch_peak(_LOOK_S) as peak:
                     for name in names:
                         model.bind(name)  # brings the graphs of this length, in the place of those before
                 opened = _settled()
+                loading = max(loading, peak.private_bytes)
                 most = [max(pair) for pair in zip(most, opened, strict=True)]
             signatures |= _run(model, graphs, names, list(opened))
     except EdgeError as error:
@@ -85,7 +87,7 @@ def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str,
     del model
     left = _settled()
     return {
-        "load_private": max(0, max(peak.private, most[0]) - before[0]),
+        "load_private": max(0, max(loading, most[0]) - before[0]),
         "private": max(0, most[0] - before[0]),
         "file": max(0, most[1] - before[1]),
         "signatures": signatures,
@@ -130,27 +132,6 @@ def _run(model: Model, graphs: tuple[GraphLoad, ...], names: list[str], last: li
     return found
 
 
-class _Peak:
-    """Watches this process's private memory for the length of a block."""
-
-    def __init__(self) -> None:
-        self.private = 0
-
-    def __enter__(self) -> _Peak:
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(_LOOK_S):
-            self.private = max(self.private, _look()[0])
-
-
 def _look() -> list[int]:
     """Return private and file-backed bytes; packed weights without a file lie in shared memory, and are private."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii", "replace").splitlines())
@@ -160,7 +141,5 @@ def _look() -> list[int]:
 
 def _settled() -> list[int]:
     """Look after everything that was freed went back to the system."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # glibc has it
-        trim(0)
+    trim()
     return _look()

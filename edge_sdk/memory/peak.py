@@ -31,8 +31,13 @@ class Peak:
 
 
 @contextmanager
-def watch_peak() -> Iterator[Peak]:
+def watch_peak(every_s: float = _EVERY_S) -> Iterator[Peak]:
     """Look at private memory from another thread all the time.
+
+    Parameters
+    ----------
+    every_s : float
+        Seconds between two looks.
 
     Examples
     --------
@@ -44,7 +49,7 @@ def watch_peak() -> Iterator[Peak]:
     peak, done = Peak(), threading.Event()
 
     def look() -> None:
-        while not done.wait(_EVERY_S):
+        while not done.wait(every_s):
             peak.look()
 
     thread = threading.Thread(target=look, name="edge memory peak", daemon=True)

@@ -14,7 +14,7 @@ from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_
 from edge_sdk.bundle.byte_pair import SECTION
 from models.language.vocabulary import tables
 
-__all__ = ["IMAGE", "pack"]
+__all__ = ["IMAGE", "executor_metadata", "pack", "take_pictures"]
 
 IMAGE = "<image>"
 # For a model that takes frames and has no template of its own.
@@ -55,7 +55,7 @@ def pack(
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         files = {name: Path(scratch, name) for name in ("llm.pb", "executor.pb")}
         files["llm.pb"].write_bytes(_llm(config, source, length, picture_px).SerializeToString())
-        files["executor.pb"].write_bytes(_executor(config["num_hidden_layers"], length).SerializeToString())
+        files["executor.pb"].write_bytes(executor_metadata(config["num_hidden_layers"], length).SerializeToString())
         out.add_llm_metadata(str(files["llm.pb"]))
         out.add_executor_metadata(str(files["executor.pb"]))
         out.add_hf_tokenizer(str(source / "tokenizer.json"))
@@ -88,20 +88,25 @@ def _llm(config: Mapping[str, Any], source: Path, length: int, picture_px: int) 
     ends = config.get("eos_token_id")
     for end in ends if isinstance(ends, list) else [] if ends is None else [ends]:
         message.stop_tokens.add().token_ids.ids.append(end)
-    model = message.llm_model_type.generic_model
     if picture_px:
-        model.image_enabled = True
-        model.delimiter_regex = model.image_token_regex = f"({IMAGE})"
-        model.image_tensor_height = model.image_tensor_width = picture_px
-        model.start_of_image_token.token_str = IMAGE
-        model.image_prefix = model.image_suffix = ""
-        model.add_image_end = False
+        take_pictures(message, IMAGE, picture_px)
     else:
-        model.SetInParent()
+        message.llm_model_type.generic_model.SetInParent()
     return message
 
 
-def _executor(layers: int, length: int) -> executor_metadata_pb2.ExecutorMetadata:
+def take_pictures(message: llm_metadata_pb2.LlmMetadata, token: str, side_px: int) -> None:
+    """Say that a model takes square pictures, each where this token stands."""
+    model = message.llm_model_type.generic_model
+    model.image_enabled = True
+    model.delimiter_regex = model.image_token_regex = f"({token})"
+    model.image_tensor_height = model.image_tensor_width = side_px
+    model.start_of_image_token.token_str = token
+    model.image_prefix = model.image_suffix = ""
+    model.add_image_end = False
+
+
+def executor_metadata(layers: int, length: int) -> executor_metadata_pb2.ExecutorMetadata:
     """Say which tensors are caches, and along which axis they grow."""
     message = executor_metadata_pb2.ExecutorMetadata()
     part = message.llm_executor_metadata

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data import SIDE_PX
 from litert_lm_builder import litertlm_builder as builder
-from litert_lm_builder.runtime.proto import executor_metadata_pb2, llm_metadata_pb2
+from litert_lm_builder.runtime.proto import llm_metadata_pb2
 from pixels import take_pixels
 from tokenizer import ANSWER, ASK, CACHE_LENGTH, FRAME, STOP, load_tokenizer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from models.language.bundle import executor_metadata, take_pictures
 
 # A frame before or behind the question: either way its tokens come first, as they did in training.
 _EACH = "{%- for part in message.content -%}{%- if part.type == "
@@ -49,33 +53,7 @@ def language_metadata(tokenizer: Path, side_px: int, cache_length: int = CACHE_L
     )
     message.stop_tokens.add().token_ids.ids.append(pieces.piece_to_id(STOP))
     message.pad_token.token_str = pieces.id_to_piece(pieces.pad_id())
-    model = message.llm_model_type.generic_model
-    model.image_enabled = True
-    model.delimiter_regex = model.image_token_regex = f"({FRAME})"
-    model.image_tensor_height = model.image_tensor_width = side_px
-    model.start_of_image_token.token_str = FRAME
-    model.image_prefix = model.image_suffix = ""
-    model.add_image_end = False
-    return message
-
-
-def executor_metadata(layers: int, cache_length: int = CACHE_LENGTH) -> executor_metadata_pb2.ExecutorMetadata:
-    """Say which tensors are caches, and along which axis they grow."""
-    message = executor_metadata_pb2.ExecutorMetadata()
-    part = message.llm_executor_metadata
-    part.max_history_size = cache_length
-    for layer in range(layers):
-        for letter, kind, axis in (("k", "KEY", 2), ("v", "VALUE", 3)):
-            name = f"kv_cache_{letter}_{layer}"
-            part.state_buffers.add(
-                prefill_input_name=name,
-                prefill_output_name=name,
-                decode_input_name=name,
-                decode_output_name=name,
-                type=f"TYPE_GLOBAL_{kind}_CACHE",
-                sequence_axis=axis,
-                maximum_sequence_length=cache_length,
-            )
+    take_pictures(message, FRAME, side_px)
     return message
 
 
