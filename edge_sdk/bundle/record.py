@@ -17,7 +17,7 @@ from edge_sdk.bundle.flatbuffer import FlatReader, Table
 __all__ = ["Integers", "Records"]
 
 Integers = NDArray[np.int64]
-_WIDTHS = {"u8": 1, "i8": 1, "u16": 2, "i32": 4, "u32": 4, "u64": 8}
+_KINDS = {kind: np.dtype(f"<{kind[0]}{int(kind[1:]) // 8}") for kind in ("u8", "i8", "u16", "i32", "u32", "u64")}
 
 
 class Records:
@@ -39,7 +39,7 @@ class Records:
     def __init__(self, reader: FlatReader, places: Integers) -> None:
         reader.spend(tables=len(places))
         self._reader = reader
-        self._bytes = np.frombuffer(reader.view, np.uint8)
+        self._found_at: dict[int, Integers] = {}
         self.places = places
         self.vtables = places - self._load(places, "i32")
         self._vtable_sizes = self._load(self.vtables, "u16")
@@ -61,22 +61,18 @@ class Records:
     def integers(self, field: int, kind: str) -> Integers:
         """Return a whole number of each record, 0 where it is left out."""
         at = self._at(field)
-        found = np.zeros(len(at), np.int64)
-        there = at > 0
-        found[there] = self._load(at[there], kind)
-        return found
+        return self._load_where(at > 0, at, kind)
 
     def targets(self, field: int) -> Integers:
         """Return where an offset field of each record points, 0 where it is left out."""
         at = self._at(field)
-        offsets = self.integers(field, "u32")
-        return np.where(at > 0, at + offsets, 0)
+        there = at > 0
+        return np.where(there, at + self._load_where(there, at, "u32"), 0)
 
     def counts(self, targets: Integers, item_bytes: int) -> Integers:
         """Return how many items the vectors at some places have, 0 where there is none."""
-        found = np.zeros(len(targets), np.int64)
         there = targets > 0
-        found[there] = self._load(targets[there], "u32")
+        found = self._load_where(there, targets, "u32")
         if (found * item_bytes > self._reader.size - targets - 4)[there].any():
             raise self._reader.damaged("A list claims more items than the data holds.")
         return found
@@ -95,24 +91,29 @@ class Records:
 
     def _at(self, field: int) -> Integers:
         """Return the byte of a field in each record, 0 where it is left out."""
-        slot = 4 + 2 * field
-        offsets = np.zeros(len(self.places), np.int64)
-        there = self._vtable_sizes >= slot + 2
-        offsets[there] = self._load(self.vtables[there] + slot, "u16")
-        if (offsets >= self._sizes).any():
-            raise self._reader.damaged("The layout of a record points outside the record.")
-        return np.where(offsets > 0, self.places + offsets, 0)
+        if field not in self._found_at:
+            slot = 4 + 2 * field
+            offsets = self._load_where(self._vtable_sizes >= slot + 2, self.vtables + slot, "u16")
+            if (offsets >= self._sizes).any():
+                raise self._reader.damaged("The layout of a record points outside the record.")
+            self._found_at[field] = np.where(offsets > 0, self.places + offsets, 0)
+        return self._found_at[field]
+
+    def _load_where(self, there: NDArray[np.bool_], places: Integers, kind: str) -> Integers:
+        """Return the numbers that stand at some of the places, and 0 for the others."""
+        found = np.zeros(len(places), np.int64)
+        if there.any():
+            found[there] = self._load(places[there], kind)
+        return found
 
     def _load(self, places: Integers, kind: str) -> Integers:
-        width = _WIDTHS[kind]
-        if len(places) and (places.min() < 0 or places.max() > self._reader.size - width):
+        if not len(places):
+            return np.zeros(0, np.int64)
+        item, size = _KINDS[kind], self._reader.size
+        if int(places.view(np.uint64).max()) > size - item.itemsize:  # those below 0 are the greatest here
             raise self._reader.damaged("An offset in it points outside the data.")
-        found = np.zeros(len(places), np.int64)
-        for byte in range(width):
-            found |= self._bytes[places + byte].astype(np.int64) << (8 * byte)
-        if kind.startswith("i"):
-            found -= (found >> (8 * width - 1)) << (8 * width)
-        return found
+        # Every byte of the data begins an item of this view; nobody promises that numbers are aligned.
+        return np.ndarray(size - item.itemsize + 1, item, self._reader.view, 0, 1)[places].astype(np.int64)
 
 
 def _elements(reader: FlatReader, table: Table, field: int) -> Integers:

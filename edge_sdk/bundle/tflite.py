@@ -157,7 +157,9 @@ class _Walk:
         self._places = np.split(tensors.places, np.cumsum(counts)[:-1])
         weights, activations = self._tensors(tensors, np.repeat(np.arange(len(counts)), counts))
         operators = self._check_operators(counts)
-        signatures = [self._signature(item) for item in self._root.tables(7)]
+        signatures = {item.name: item for item in map(self._signature, self._root.tables(7))}
+        if "" in signatures or len(signatures) != self._root.count(7):
+            raise self._reader.damaged("Its signatures do not have names of their own.")
         return TfliteModel(
             description=self._root.text(3),
             subgraphs=tuple(
@@ -171,7 +173,7 @@ class _Walk:
                 )
                 for place, graph in enumerate(self._graphs)
             ),
-            signatures=MappingProxyType({item.name: item for item in signatures}),
+            signatures=MappingProxyType(signatures),
             metadata=MappingProxyType(dict(self._metadata(item) for item in self._root.tables(6))),
         )
 
@@ -291,11 +293,14 @@ class _Walk:
         graph = table.integer(4, "u32")
         if graph >= len(self._graphs):
             raise self._reader.damaged(f"A signature calls graph {graph} of {len(self._graphs)}.")
-        inputs, outputs = (
-            {item.text(0): self._info(graph, item.integer(1, "u32")) for item in table.tables(number)}
-            for number in (0, 1)
-        )
-        return SignatureInfo(table.text(2), graph, MappingProxyType(inputs), MappingProxyType(outputs))
+        ends: list[Mapping[str, TensorInfo]] = []
+        for side in (0, 1):
+            items = [(item.text(0), item.integer(1, "u32")) for item in table.tables(side)]
+            named, there = dict(items), self._graphs[graph].integers(1 + side, len(self._places[graph]))
+            if "" in named or len(named) != len(items) or sorted(named.values()) != sorted(there):
+                raise self._reader.damaged(f"Its signature {table.text(2)!r} does not name the ends of its graph.")
+            ends.append(MappingProxyType({name: self._info(graph, index) for name, index in items}))
+        return SignatureInfo(table.text(2), graph, *ends)
 
     def _metadata(self, table: Table) -> tuple[str, memoryview]:
         index = table.integer(1, "u32")
@@ -308,8 +313,8 @@ class _Walk:
 def _tally(graph: Integers, kinds: Integers, names: Sequence[str], graphs: int) -> list[Counter[str]]:
     """Return how often each kind occurs in each graph, by name."""
     found = [Counter[str]() for _ in range(graphs)]
-    pairs, counts = np.unique(graph * len(names) + kinds, return_counts=True)
-    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+    pairs = Counter((graph * len(names) + kinds).tolist())
+    for pair in sorted(pairs):
         place, kind = divmod(pair, len(names))
-        found[place][names[kind]] += count
+        found[place][names[kind]] += pairs[pair]
     return found
