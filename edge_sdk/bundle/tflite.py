@@ -157,22 +157,23 @@ class _Walk:
         self._places = np.split(tensors.places, np.cumsum(counts)[:-1])
         weights, activations = self._tensors(tensors, np.repeat(np.arange(len(counts)), counts))
         operators = self._check_operators(counts)
+        subgraphs = tuple(
+            SubgraphInfo(
+                name=graph.text(4),
+                inputs=self._ends(graph, 1, place),
+                outputs=self._ends(graph, 2, place),
+                operators=MappingProxyType(operators[place]),
+                weights=MappingProxyType(weights[place]),
+                activations=MappingProxyType(activations[place]),
+            )
+            for place, graph in enumerate(self._graphs)
+        )
         signatures = {item.name: item for item in map(self._signature, self._root.tables(7))}
         if "" in signatures or len(signatures) != self._root.count(7):
             raise self._reader.damaged("Its signatures do not have names of their own.")
         return TfliteModel(
             description=self._root.text(3),
-            subgraphs=tuple(
-                SubgraphInfo(
-                    name=graph.text(4),
-                    inputs=self._ends(graph, 1, place),
-                    outputs=self._ends(graph, 2, place),
-                    operators=MappingProxyType(operators[place]),
-                    weights=MappingProxyType(weights[place]),
-                    activations=MappingProxyType(activations[place]),
-                )
-                for place, graph in enumerate(self._graphs)
-            ),
+            subgraphs=subgraphs,
             signatures=MappingProxyType(signatures),
             metadata=MappingProxyType(dict(self._metadata(item) for item in self._root.tables(6))),
         )
