@@ -145,7 +145,8 @@ def chunks(desk: Desk, turns: int, lengths: tuple[int, ...]) -> list[dict[str, A
 def half_full(decoder: Decoder, left: int) -> tuple[Stage, list[Chunk]]:
     """Cut a prompt as before: the largest run that the rest fills by half."""
     stage = next(stage for stage in decoder._stages if stage.length >= left)
-    offered = sorted((c for c in decoder.kin.pace.chunks(stage) if not c.scored or c.size == 1), key=lambda c: -c.size)
+    names = {run.name for run in (*stage.prefills.values(), stage.decode)}
+    offered = sorted((c for c in decoder.kin.pace.chunks(stage) if c.name in names), key=lambda c: -c.size)
     plan, position = [], 0
     while left > 0:
         fitting = [c for c in offered if position + c.size <= stage.length and c.size > 1]
@@ -161,8 +162,7 @@ def run(decoder: Decoder, stage: Stage, plan: list[Chunk], prompt: list[int]) ->
     done = 0
     for chunk in plan:
         with decoder._open(stage) as binding:
-            bound = binding.step if chunk.size == 1 else binding.longer(chunk.size, scored=chunk.scored)
-            decoder._call(bound, prompt[done : done + chunk.count])
+            decoder._call(binding.run(chunk.name), prompt[done : done + chunk.count])
         done += chunk.count
 
 

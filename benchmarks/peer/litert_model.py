@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,34 +37,45 @@ class LiteRtFile(ABC):
         """Return how many tokens a signature takes at once."""
         return self.shapes[signature]["input_pos"][-1]
 
+    def scores(self, signature: str) -> bool:
+        """Say whether a signature for prompts tells what may follow the last of its tokens."""
+        return "last_row" in self.shapes[signature]
+
     def fitting(self, prompt: int, answer: int) -> tuple[str, str]:
         """Return the signatures with the shortest cache that holds both: for a prompt, and for a step.
 
-        Of those for prompts, the one with least to spare over a prompt of that length, or else the largest.
+        Of those for prompts, the one with least to spare over a prompt of that length, or else the largest; where
+        there are two, the one that scores what follows.
         """
         lengths = {name: ends["mask"][-1] for name, ends in self.shapes.items() if "mask" in ends}
         length = min(length for length in lengths.values() if length >= prompt + answer)
+        lengths = dict(sorted(lengths.items(), key=lambda item: self.scores(item[0])))
         by_size = {self.size(name): name for name in lengths if lengths[name] == length}
         decode = by_size.pop(1)
         return by_size[min((size for size in by_size if size >= prompt), default=max(by_size))], decode
 
-    def step_inputs(self, signature: str, tokens: list[int], position: int) -> dict[str, Array]:
-        """Make what a signature takes beside its caches: tokens, their positions, and what each may see."""
+    def step_inputs(self, signature: str, tokens: Sequence[int], position: int) -> dict[str, Array]:
+        """Make what a signature takes beside its caches: tokens, their positions, what each may see, which is last."""
         shapes = self.shapes[signature]
         ids = np.zeros(shapes["tokens"], np.int32)
         ids[0, : len(tokens)] = tokens
-        return {"tokens": ids} | self._places(signature, position)
+        return {"tokens": ids} | self._places(signature, position, len(tokens))
 
     def blank(self, signature: str) -> dict[str, Array]:
         """Make the same for a signature that takes embeddings, all zero, at the beginning."""
-        return {"embeddings": np.zeros(self.shapes[signature]["embeddings"], np.float32)} | self._places(signature, 0)
+        return {"embeddings": np.zeros(self.shapes[signature]["embeddings"], np.float32)} | self._places(
+            signature, 0, 1
+        )
 
-    def _places(self, signature: str, position: int) -> dict[str, Array]:
+    def _places(self, signature: str, position: int, count: int) -> dict[str, Array]:
         shape = self.shapes[signature]["mask"]
         where = np.arange(position, position + self.size(signature), dtype=np.int32)
         hidden = np.float32(-0.7 * np.finfo(np.float32).max)
         seen = np.arange(shape[-1])[None] <= where[:, None]
-        return {"input_pos": where, "mask": np.where(seen, np.float32(0), hidden).reshape(shape)}
+        found = {"input_pos": where, "mask": np.where(seen, np.float32(0), hidden).reshape(shape)}
+        if self.scores(signature):
+            found["last_row"] = (np.arange(len(where)) == count - 1).astype(np.float32)[None, None]
+        return found
 
 
 class InterpreterFile(LiteRtFile):

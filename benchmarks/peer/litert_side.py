@@ -1,11 +1,12 @@
 """LiteRT's two Python interfaces as they are: the runs of the engine, and what a script must do around them.
 
-Of smear they run encoder, adapter, the prompt's chunk and one step; text tokens are zeros, which take as long.
+Of smear they run encoder, adapter and the prompt's chunk, with one step where that gives no scores; text tokens are
+zeros, which take as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +29,30 @@ def compiled_model(job: Job) -> dict[str, Any]:
 
 
 def _answer(job: Job, open_file: Callable[[], LiteRtFile]) -> dict[str, Any]:
-    """Feed the prompt but for its last token in chunks, and decode; there is no tokenizer to load."""
+    """Feed the prompt in chunks, with a step for its last token where they give no scores, and decode.
+
+    There is no tokenizer to load.
+    """
     watch = Watch()
     watch.start()
     model = open_file()
-    prefill, decode = model.fitting(len(job.prompt) - 1, job.answer + 1)
+    prefill, decode = model.fitting(len(job.prompt), job.answer)
     load_s = watch.lap()
-    *head, last = job.prompt
-    size = model.size(prefill)
-    for at in range(0, len(head), size):
-        model.run(prefill, model.step_inputs(prefill, head[at : at + size], at))
-    prefill_s = watch.lap()
-    position = len(head)
+    position = 0
 
-    def step(token: int) -> Array:
+    def run(signature: str, tokens: Sequence[int]) -> Any:
         nonlocal position
-        scores = model.run(decode, model.step_inputs(decode, [token], position))["logits"]
-        position += 1
-        return scores.reshape(-1)
+        found = model.run(signature, model.step_inputs(signature, tokens, position))
+        position += len(tokens)
+        return found.get("logits")
 
-    first = int(step(last).argmax())
-    watch.answer_times(load_s, prefill_s, len(head), prefill_s + watch.lap())
-    watch.decode(job, first, step)
+    fed, size, scores = job.prompt if model.scores(prefill) else job.prompt[:-1], model.size(prefill), None
+    for at in range(0, len(fed), size):
+        scores = run(prefill, fed[at : at + size])
+    first = int((run(decode, job.prompt[-1:]) if scores is None else scores).argmax())
+    question_s = watch.lap()
+    watch.answer_times(load_s, question_s, len(job.prompt), question_s)
+    watch.decode(job, first, lambda token: run(decode, [token]).reshape(-1))
     return watch.finish()
 
 
@@ -78,7 +81,7 @@ def _see(job: Job, open_file: Callable[[Path], Any]) -> dict[str, Any]:
         adapter.run(adapter.only(), {"soft_tokens": features.reshape(adapter.shapes[adapter.only()]["soft_tokens"])})
 
     def speak() -> Iterator[str]:
-        for signature in (prefill, decode):
+        for signature in (prefill,) if decoder.scores(prefill) else (prefill, decode):
             decoder.run(signature, decoder.blank(signature))
         yield ""
 

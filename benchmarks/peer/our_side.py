@@ -22,11 +22,9 @@ def answer(job: Job) -> dict[str, Any]:
         # With tokenizer and template: a conversation needs them, and the others load theirs too.
         decoder = model._words().new_decoder(lambda: None)
         load_s = watch.lap()
-        *head, last = job.prompt
-        decoder.feed(head)
-        prefill_s = watch.lap()
-        first = int(decoder.step(last).argmax())
-        watch.answer_times(load_s, prefill_s, len(head), prefill_s + watch.lap())
+        first = int(decoder.prefill(job.prompt).argmax())
+        question_s = watch.lap()
+        watch.answer_times(load_s, question_s, len(job.prompt), question_s)
         watch.decode(job, first, decoder.step)
         return watch.finish()
 

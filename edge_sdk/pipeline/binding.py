@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from edge_sdk.pipeline.feeder import Feeder
 from edge_sdk.pipeline.item import Item
-from edge_sdk.pipeline.kv_cache import MASKS, POSITIONS, CacheNames, Caches
-from edge_sdk.runtime import Array, Model, Run, Signature
+from edge_sdk.pipeline.kv_cache import LAST_ROW, MASKS, POSITIONS, CacheNames, Caches, tokens
+from edge_sdk.runtime import Array, Model, Run
 
 __all__ = ["Binding", "BoundRun"]
 
@@ -29,17 +29,20 @@ class BoundRun:
     size : int
         Tokens that it takes.
     scores : ndarray or None
-        ``(size, V)`` float32, a view of the engine's output; None where a run gives none.
+        ``(size, V)`` float32, or ``(1, V)`` after the last item alone: a view of the engine's output. None where a run
+        gives none.
     """
 
     def __init__(self, run: Run, size: int, feeder: Feeder) -> None:
         self.run, self.size = run, size
         logits = run.outputs.get("logits")
-        self.scores: npt.NDArray[np.float32] | None = None if logits is None else logits.reshape(size, -1)
+        self.scores: npt.NDArray[np.float32] | None = None if logits is None else logits.reshape(-1, logits.shape[-1])
         self._feeder, self._rows = feeder, feeder.rows(run)
         self._positions = _one_of(run, POSITIONS).reshape(-1)
         mask = _one_of(run, MASKS)
         self._mask = mask.reshape(size, -1)
+        last = run.inputs.get(LAST_ROW)
+        self._last = None if last is None else last.reshape(-1)
         self._hidden, self._seen = _HIDDEN.get(mask.dtype.name, 0.0), 1.0 if mask.dtype == np.bool_ else 0.0
         self._shown = -1  # how much of the cache a step's mask shows, where that is known
 
@@ -57,6 +60,13 @@ class BoundRun:
         self._mask[: len(items), :position] = self._seen
         for row in range(len(items)):
             self._mask[row, position : position + row + 1] = self._seen
+        if self._last is not None:
+            self._last[:] = 0
+            self._last[len(items) - 1] = 1
+
+    def after(self, count: int) -> npt.NDArray[np.float32] | None:
+        """Give the scores of what may follow the last of so many items, which were written: ``(V,)``, a view."""
+        return None if self.scores is None else self.scores[min(count, len(self.scores)) - 1]
 
     def _write_step(self, item: Item, position: int) -> None:
         # Between two steps the processor's caches are swept by weights: every line here takes microseconds.
@@ -88,23 +98,22 @@ class Binding:
     def __init__(self, model: Model, names: tuple[CacheNames, ...], caches: Caches, feeder: Feeder) -> None:
         self.stage = caches.stage
         self._model, self._names, self._caches, self._feeder = model, names, caches, feeder
-        self._longer: dict[tuple[int, bool], BoundRun] = {}
-        self.step = self._bind(self.stage.decode, 1)
+        self._bound: dict[str, BoundRun] = {}
+        self.step = self.run(self.stage.decode.name)
         assert self.step.scores is not None, "what decodes gives scores"
         self.scores: npt.NDArray[np.float32] = self.step.scores[0]
 
-    def longer(self, size: int, *, scored: bool) -> BoundRun:
-        """Give the run for several tokens, with or without scores."""
-        key = size, scored
-        if key not in self._longer:
-            offered = self.stage.verifies if scored else self.stage.prefills
-            self._longer[key] = self._bind(offered[size], size)
-        return self._longer[key]
+    def run(self, name: str) -> BoundRun:
+        """Give the run of a signature."""
+        if name not in self._bound:
+            self._bound[name] = self._bind(name)
+        return self._bound[name]
 
-    def _bind(self, signature: Signature, size: int) -> BoundRun:
+    def _bind(self, name: str) -> BoundRun:
+        size = tokens(self._model.signatures[name])
         ends = [names.ends(decoding=size == 1) for names in self._names]
         run = self._model.bind(
-            signature.name,
+            name,
             inputs={before: cache for (before, _), cache in zip(ends, self._caches.arrays, strict=True)},
             outputs={after: cache for (_, after), cache in zip(ends, self._caches.arrays, strict=True)},
         )

@@ -19,7 +19,9 @@ class Chunk:
     cost : float
         What it takes, in any unit.
     scored : bool
-        Whether it tells what may follow its tokens.
+        Whether it tells what may follow the last of its tokens.
+    name : str
+        Its signature's.
     count : int
         In a plan: how many tokens go into it.
     """
@@ -27,6 +29,7 @@ class Chunk:
     size: int
     cost: float
     scored: bool = False
+    name: str = ""
     count: int = 0
 
 

@@ -14,7 +14,7 @@ from edge_sdk.bundle import Bundle
 from edge_sdk.errors import Cancelled, ClosedError, PromptTooLong
 from edge_sdk.memory import DECODER, Acquire
 from edge_sdk.pipeline.binding import Binding, BoundRun
-from edge_sdk.pipeline.chunk import Chunk, plan_chunks
+from edge_sdk.pipeline.chunk import Chunk
 from edge_sdk.pipeline.feeder import Feeder, embedder_sections
 from edge_sdk.pipeline.head import HeadFile
 from edge_sdk.pipeline.item import Item, common, items_of
@@ -153,7 +153,7 @@ class Decoder:
             return ()
         stage, pace = caches.stage, self.kin.pace
         room, step = min(stage.length, self.capacity) - self.position, pace.step(stage)
-        return tuple((size, pace.cost(stage, size, scored=True) / step) for size in stage.verifies if size <= room)
+        return tuple((size, pace.cost(stage, run) / step) for size, run in stage.verifies.items() if size <= room)
 
     def verify(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         """Run several tokens, no more than `verifies` says, and return the scores of what may follow each of them.
@@ -167,7 +167,7 @@ class Decoder:
         self._pause()
         with self._open(self._shortest(self.position + 1)) as binding:
             size = min(size for size in binding.stage.verifies if size >= len(tokens))
-            bound = binding.longer(size, scored=True)
+            bound = binding.run(binding.stage.verifies[size].name)
             self._call(bound, list(tokens))
             assert bound.scores is not None, "what verifies gives scores"
             return bound.scores[: len(tokens)]
@@ -232,28 +232,18 @@ class Decoder:
             self._pause()
             items = prompt[done : done + chunk.count]
             with self._open(stage) as binding:
-                bound = binding.step if chunk.size == 1 else binding.longer(chunk.size, scored=chunk.scored)
+                bound = binding.run(chunk.name)
                 self._call(bound, items)
-                scores = None if bound.scores is None else bound.scores[len(items) - 1]
+                scores = bound.after(len(items))
             done += len(items)
         return scores
 
     def _plan(self, left: int, position: int, *, scored: bool = False) -> tuple[Stage, list[Chunk]]:
-        """Choose the runs for a prompt, and the length of the caches: the shortest, unless a longer one costs less.
-
-        What a longer one adds to each step counts until the shortest would have been full.
-        """
-        end, pace = position + left, self.kin.pace
-        stages = [stage for stage in self._stages if stage.length >= end]
+        """Choose the runs for a prompt, and the length of the caches: no shorter than those that a prompt is in."""
+        stages = self._stages
         if self.caches is not None and not self._begins:
             stages = [stage for stage in stages if stage.length >= self.caches.stage.length]
-        found = []
-        for stage in stages:
-            cost, chunks = plan_chunks(left, position, stage.length, pace.chunks(stage), scored=scored)
-            cost += (stages[0].length - end) * (pace.step(stage) - pace.step(stages[0]))
-            found.append((cost, stage.length, stage, chunks))
-        _, _, stage, chunks = min(found, key=lambda item: item[:2])
-        return stage, chunks
+        return self.kin.pace.plan(stages, left, position, scored=scored)
 
     def _recall(self, prompt: list[Item]) -> None:
         """Move on over what is computed already of a prompt: in these caches, or in those of another decoder."""
@@ -343,7 +333,7 @@ class Decoder:
         finally:
             self._running = None
         assert self.caches is not None
-        self.kin.pace.note(self.caches.stage, bound.size, time.perf_counter() - begin, scored=bound.scores is not None)
+        self.kin.pace.note(self.caches.stage, bound.run.signature, time.perf_counter() - begin)
         self.rows += items
         self.position += len(items)
         self._begins = False

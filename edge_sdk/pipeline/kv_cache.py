@@ -27,10 +27,13 @@ __all__ = [
     "move_rows",
     "new_caches",
     "read_stages",
+    "tokens",
 ]
 
 POSITIONS = ("input_pos", "positions")
 MASKS = ("mask", "attn_mask")
+# What marks the token that a run for a prompt gives scores after: ``(1, 1, N) float32``, 1 at it and 0 elsewhere.
+LAST_ROW = "last_row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Stage:
     decode : Signature
         The step for one token.
     prefills : mapping
-        Signatures that take several tokens, by how many.
+        Signatures that take several tokens, by how many: those that score what may follow one of them, or else none.
     verifies : mapping
         The like that score what may follow each of them.
     cache_bytes : int
@@ -124,8 +127,8 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
             by_length[length] = Stage(
                 length,
                 decode,
-                _longer(model, decode, names, "prefill"),
-                _longer(model, decode, names, "verify"),
+                _prefills(_longer(model, decode, names, "prefill"), decode),
+                _verifies(_longer(model, decode, names, "verify"), decode),
                 sum(decode.inputs[item.decode[0]].size_bytes for item in names),
             )
     return tuple(by_length[length] for length in sorted(by_length)), names
@@ -136,19 +139,36 @@ def tokens(signature: Signature) -> int:
     return next((spec.shape[-1] for name, spec in signature.inputs.items() if name in POSITIONS), 1)
 
 
-def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> dict[int, Signature]:
+def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> list[Signature]:
     """Find the signatures of a kind that work on the caches of a step, the longest first."""
     shapes = _cache_shapes(decode, names, decoding=True)
-    found = {
-        tokens(item): item
+    found = [
+        item
         for name, item in model.signatures.items()
         if kind in name and _cache_shapes(item, names, decoding=False) == shapes
-    }
-    if kind == "verify":
-        width = decode.outputs["logits"].shape[-1]
-        told = {size: item.outputs.get("logits") for size, item in found.items()}
-        found = {size: found[size] for size, spec in told.items() if spec and spec.shape == (1, size, width)}
-    return dict(sorted(found.items(), reverse=True))
+    ]
+    return sorted(found, key=tokens, reverse=True)
+
+
+def _prefills(found: list[Signature], decode: Signature) -> dict[int, Signature]:
+    """Choose one of each size. What asks for a row that is not known here cannot be run."""
+    chosen: dict[int, Signature] = {}
+    for item in found:
+        size = tokens(item)
+        if LAST_ROW not in item.inputs:
+            chosen.setdefault(size, item)
+        elif item.inputs[LAST_ROW].shape == (1, 1, size) and _scores(item) == (1, 1, *_scores(decode)[-1:]):
+            chosen[size] = item
+    return chosen
+
+
+def _verifies(found: list[Signature], decode: Signature) -> dict[int, Signature]:
+    return {tokens(item): item for item in found if _scores(item) == (1, tokens(item), *_scores(decode)[-1:])}
+
+
+def _scores(signature: Signature) -> tuple[int, ...]:
+    """Return the shape of a signature's scores; empty where it gives none."""
+    return signature.outputs["logits"].shape if "logits" in signature.outputs else ()
 
 
 def _cache_names(decode: Signature, executor: ExecutorMetadata | None) -> tuple[CacheNames, ...]:

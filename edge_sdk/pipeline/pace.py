@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from edge_sdk.pipeline.chunk import Chunk
-from edge_sdk.pipeline.kv_cache import Stage
+from collections.abc import Sequence
+
+from edge_sdk.pipeline.chunk import Chunk, plan_chunks
+from edge_sdk.pipeline.kv_cache import LAST_ROW, Stage, tokens
+from edge_sdk.runtime import Signature
 
 __all__ = ["Pace"]
 
-# How many rows of a prompt take as long as reading all weights once: 8 to 15 measured with INT8 weights, x86-64.
-_ROWS_PER_STEP = 12
+# How many rows of a prompt take as long as reading all weights once: 15 to 20 measured with INT8 weights, x86-64.
+_ROWS_PER_STEP = 18
 # A run that was slower than the fastest of its kind may have been disturbed, or the machine got slower.
 _DRIFT = 0.1
 
@@ -27,31 +30,30 @@ class Pace:
 
     def __init__(self, weights_bytes: int) -> None:
         self._weights_bytes = weights_bytes
-        self._measured: dict[tuple[int, int, bool], float | None] = {}
-        self._latest: tuple[Stage, int, float] | None = None  # a run that was measured
+        self._measured: dict[str, float | None] = {}  # by signature
+        self._latest: tuple[Stage, Signature, float] | None = None  # a run that was measured
 
-    def note(self, stage: Stage, size: int, seconds: float, *, scored: bool) -> None:
+    def note(self, stage: Stage, signature: Signature, seconds: float) -> None:
         """Remember what a run over a stage's caches took, but for the first of its kind, which prepares it."""
-        key = stage.length, size, scored
-        if key not in self._measured:
-            self._measured[key] = None
+        if signature.name not in self._measured:
+            self._measured[signature.name] = None
             return
-        before = self._measured[key]
+        before = self._measured[signature.name]
         found = seconds if before is None else min(seconds, before + _DRIFT * (seconds - before))
-        self._measured[key] = found
-        self._latest = stage, size, found
+        self._measured[signature.name] = found
+        self._latest = stage, signature, found
 
-    def cost(self, stage: Stage, size: int, *, scored: bool) -> float:
+    def cost(self, stage: Stage, signature: Signature) -> float:
         """Return what a run costs: in seconds, or in a unit of its own as long as none was measured."""
-        measured = self._measured.get((stage.length, size, scored))
+        measured = self._measured.get(signature.name)
         if measured is not None:
             return measured
-        known, known_size, seconds = self._latest or (stage, 1, self._modelled(stage, 1))
-        return seconds * self._modelled(stage, size) / self._modelled(known, known_size)
+        known, known_run, seconds = self._latest or (stage, stage.decode, self._modelled(stage, stage.decode))
+        return seconds * self._modelled(stage, signature) / self._modelled(known, known_run)
 
     def step(self, stage: Stage) -> float:
         """Return what a step costs, in the unit of `cost`."""
-        return self.cost(stage, 1, scored=True)
+        return self.cost(stage, stage.decode)
 
     @property
     def known(self) -> bool:
@@ -60,9 +62,34 @@ class Pace:
 
     def chunks(self, stage: Stage) -> list[Chunk]:
         """Give the runs that a stage offers, with their costs."""
-        kinds = [(size, False) for size in stage.prefills] + [(size, True) for size in (*stage.verifies, 1)]
-        return [Chunk(size, self.cost(stage, size, scored=scored), scored) for size, scored in kinds]
+        runs = [(run, LAST_ROW in run.inputs) for run in stage.prefills.values()]
+        runs += [(run, True) for run in (*stage.verifies.values(), stage.decode)]
+        return [Chunk(tokens(run), self.cost(stage, run), scored, run.name) for run, scored in runs]
 
-    def _modelled(self, stage: Stage, size: int) -> float:
-        step = self._weights_bytes + stage.cache_bytes
+    def plan(
+        self, stages: Sequence[Stage], left: int, position: int, *, scored: bool = False
+    ) -> tuple[Stage, list[Chunk]]:
+        """Choose the runs for a prompt, and the length of the caches: the shortest, unless a longer one costs less.
+
+        What a longer one adds to each step counts until the shortest would have been full.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+            Those that may be used, the shortest first; the last one holds the prompt.
+        left, position, scored
+            As `plan_chunks` takes them.
+        """
+        end = position + left
+        fitting = [stage for stage in stages if stage.length >= end]
+        found = []
+        for stage in fitting:
+            cost, chunks = plan_chunks(left, position, stage.length, self.chunks(stage), scored=scored)
+            cost += (fitting[0].length - end) * (self.step(stage) - self.step(fitting[0]))
+            found.append((cost, stage.length, stage, chunks))
+        _, _, stage, chunks = min(found, key=lambda item: item[:2])
+        return stage, chunks
+
+    def _modelled(self, stage: Stage, signature: Signature) -> float:
+        step, size = self._weights_bytes + stage.cache_bytes, tokens(signature)
         return step if size == 1 else step * (1 + size / _ROWS_PER_STEP)

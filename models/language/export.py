@@ -5,10 +5,11 @@
 FOLDER is as Hugging Face keeps models: ``config.json``, ``tokenizer.json``, ``*.safetensors``. Run it from the root of
 the checkout; it needs litert-lm-builder and ai-edge-litert, and no framework.
 
-For each length of cache the bundle has ``decode`` (one token), ``prefill_N`` (N tokens, no scores) and ``verify_N`` (N
-tokens, scores after each: guesses are checked in one run). The longest go by these names, which LiteRT-LM looks for;
-the shorter ones by names that it overlooks: ``cache_256_decode``, ``cache_256_prefill_128``, ... It takes every
-signature that begins with ``prefill`` for one of the longest cache.
+For each length of cache the bundle has runs that the SDK looks for: ``cache_256_decode`` (one token),
+``cache_256_prefill_128`` (so many tokens, and scores after one of them: a question's last) and ``cache_256_verify_4``
+(scores after each: guesses are checked in one run). Of the longest, ``decode`` and ``verify_4`` go by these names
+alone, and beside ``cache_1024_prefill_128`` there is ``prefill_128``, without scores: LiteRT-LM looks for ``decode``,
+and takes every signature that begins with ``prefill`` for a run of that kind over the longest cache.
 """
 
 from __future__ import annotations
@@ -81,12 +82,15 @@ def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None =
 def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Iterator[Graph]:
     """Make a decoder's graphs, those that LiteRT-LM looks for first."""
     for length in sorted(plan.lengths, reverse=True):
-        before = "" if length == max(plan.lengths) else f"cache_{length}_"
+        ours, plain = f"cache_{length}_", length == max(plan.lengths)
+        before = "" if plain else ours
         yield build_step(model, f"{before}decode", 1, length, speak=True, embedded=embedded)
-        for kind, sizes in (("prefill", plan.prefill), ("verify", plan.verify)):
-            for size in sizes:
-                name = f"{before}{kind}_{size}"
-                yield build_step(model, name, size, length, speak=kind == "verify", embedded=embedded)
+        for size in plan.prefill if plain else ():
+            yield build_step(model, f"prefill_{size}", size, length, speak=False, embedded=embedded)
+        for size in plan.prefill:
+            yield build_step(model, f"{ours}prefill_{size}", size, length, speak=True, last=True, embedded=embedded)
+        for size in plan.verify:
+            yield build_step(model, f"{before}verify_{size}", size, length, speak=True, embedded=embedded)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

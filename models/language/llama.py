@@ -12,6 +12,7 @@ et al. 2023, arXiv:2305.13245.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -58,7 +59,9 @@ class Llama:
     head: Weight
 
 
-def build_step(model: Llama, name: str, tokens: int, length: int, *, speak: bool, embedded: bool = False) -> Graph:
+def build_step(
+    model: Llama, name: str, tokens: int, length: int, *, speak: bool, last: bool = False, embedded: bool = False
+) -> Graph:
     """Make the graph that runs tokens behind what the caches hold.
 
     Parameters
@@ -73,6 +76,9 @@ def build_step(model: Llama, name: str, tokens: int, length: int, *, speak: bool
         How many the caches hold, ``l``.
     speak : bool
         Give scores after each of them, ``logits (1, n, vocabulary)``; without, the last layer only fills its caches.
+    last : bool
+        Of these scores only those after one token, ``logits (1, 1, vocabulary)``: that whose place in ``last_row (1, 1,
+        n)`` holds 1, the others 0. All fill the caches, but the last layer goes on with that one alone.
     embedded : bool
         Take ``embeddings (1, n, width)`` instead of ``tokens (1, n)``.
 
@@ -96,10 +102,14 @@ def build_step(model: Llama, name: str, tokens: int, length: int, *, speak: bool
         for number in range(shape.layers)
     ]
     x = fed if embedded else _embed(graph, fed, model.table)
+    last_row = graph.input("last_row", (1, 1, tokens)) if last else None
     for number, (layer, (keys, values)) in enumerate(zip(model.layers, caches, strict=True)):
-        query, keys, values = step.remember(layer, x, keys, values)
+        row = last_row if number == shape.layers - 1 else None
+        query, keys, values = step.remember(layer, x, keys, values, row)
         graph.outputs[f"kv_cache_k_{number}"] = keys
         graph.outputs[f"kv_cache_v_{number}"] = values
+        if row is not None:
+            x = step.narrow(x, row)
         if speak or number < shape.layers - 1:
             x = step.transform(layer, step.attend(layer, x, query, keys, values))
     if speak:
@@ -127,13 +137,30 @@ class _Step:
         position = graph.input("input_pos", (tokens,), "int32")
         mask = graph.input("mask", (1, 1, tokens, length))
         self._shared = shape.heads // shape.key_heads
-        self._mask = graph.concat([mask] * self._shared, 2) if self._shared > 1 else mask
+        self._mask = self._share(mask)
         self._cos, self._sin = self._angles(position)
         zero = graph.constant(0, "int32")
         start = graph.reshape(graph.part(position, 0, 0, 1) if tokens > 1 else position, ())
         self._at_row = graph.pack([zero, zero, start, zero])
         self._at_column = graph.pack([zero, zero, zero, start])
         self._epsilon = graph.constant([[[shape.epsilon]]])
+
+    def narrow(self, x: Value, row: Value) -> Value:
+        """Go on with one row."""
+        mask = self._graph.inputs["mask"]
+        seen = self._only(self._graph.reshape(mask, mask.shape[1:]), row)
+        self._mask = self._share(self._graph.reshape(seen, (1, 1, 1, mask.shape[-1])))
+        return self._only(x, row)
+
+    def _only(self, x: Value, row: Value) -> Value:
+        """Give that of the rows ``(1, n, ...)`` at which `row` is 1: a product, for the engine gathers nothing."""
+        graph, n = self._graph, self._tokens
+        rows = graph.reshape(x, (1, n, prod(x.shape[2:])))
+        return graph.reshape(graph.matmul(row, rows), (1, 1, *x.shape[2:]))
+
+    def _share(self, mask: Value) -> Value:
+        """Repeat a mask for each of the heads that share a key."""
+        return self._graph.concat([mask] * self._shared, 2) if self._shared > 1 else mask
 
     def _angles(self, position: Value) -> tuple[Value, Value]:
         """Give cosines and sines ``(1, n, 1, head width)``, the sines of the first half negative."""
@@ -149,25 +176,31 @@ class _Step:
         graph = self._graph
         return graph.mul(x, graph.rsqrt(graph.add(graph.mean(graph.mul(x, x)), self._epsilon)))
 
-    def remember(self, layer: Layer, x: Value, keys: Value, values: Value) -> tuple[Value, Value, Value]:
-        """Give the queries ``(1, key heads, n * shared, head width)``, and the caches with the new rows in them."""
+    def remember(
+        self, layer: Layer, x: Value, keys: Value, values: Value, row: Value | None = None
+    ) -> tuple[Value, Value, Value]:
+        """Give the queries ``(1, key heads, n * shared, head width)``, and the caches with the new rows in them.
+
+        With a row, queries are those of that one.
+        """
         graph, shape, n = self._graph, self._shape, self._tokens
         turned_heads = shape.heads + shape.key_heads
         y = self.norm(x)
         turned = self._rotate(graph.reshape(graph.linear(y, layer.turned), (1, n, turned_heads, shape.head_width)))
-        query = self._by_head(graph.part(turned, 2, 0, shape.heads), shape.heads)
+        asking = turned if row is None else self._only(turned, row)
+        query = self._by_head(graph.part(asking, 2, 0, shape.heads), shape.heads)
         key = self._by_head(graph.part(turned, 2, shape.heads, shape.key_heads), shape.key_heads)
         value = graph.reshape(graph.linear(y, layer.value), (1, n, shape.key_heads, shape.head_width))
         value = graph.transpose(value, (0, 2, 3, 1)) if n > 1 else graph.reshape(value, (1, *value.shape[2:], 1))
         return (
-            graph.reshape(query, (1, shape.key_heads, self._shared * n, shape.head_width)),
+            graph.reshape(query, (1, shape.key_heads, self._shared * query.shape[2], shape.head_width)),
             graph.write_into(keys, key, self._at_row),
             graph.write_into(values, value, self._at_column),
         )
 
     def attend(self, layer: Layer, x: Value, query: Value, keys: Value, values: Value) -> Value:
         """Add what is attended to."""
-        graph, shape, n = self._graph, self._shape, self._tokens
+        graph, shape, n = self._graph, self._shape, x.shape[1]
         shares = graph.softmax(graph.add(graph.matmul(query, keys, turned=True), self._mask))
         found = graph.matmul(shares, values, turned=True)
         if n > 1:
@@ -190,6 +223,6 @@ class _Step:
 
     def _by_head(self, x: Value, heads: int) -> Value:
         """Turn ``(1, n, heads, w)`` into ``(1, heads, n, w)``, which costs nothing for one token."""
-        if self._tokens > 1:
+        if x.shape[1] > 1:
             return self._graph.transpose(x, (0, 2, 1, 3))
         return self._graph.reshape(x, (1, heads, 1, x.shape[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 
 from edge_sdk.pipeline.answer import State
+from edge_sdk.pipeline.binding import BoundRun
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.generation import draw
+from edge_sdk.pipeline.kv_cache import Stage, tokens
 from edge_sdk.pipeline.pace import Pace
 from edge_sdk.pipeline.prefix import Kin
 from edge_sdk.pipeline.settings import Settings
-from edge_sdk.runtime import Model, open_model
+from edge_sdk.runtime import Model, Signature, open_model
 
 pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
@@ -37,8 +40,8 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+@pytest.fixture(scope="module", params=["litert", "interpreter"])
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Model]:
     chance = np.random.default_rng(5)
 
     def weight(name: str, rows: int, columns: int) -> Weight:
@@ -53,18 +56,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     graphs = []
     for length, prefix in ((64, "cache_64_"), (256, "")):
         graphs.append(build_step(llama, f"{prefix}decode", 1, length, speak=True))
-        graphs += [build_step(llama, f"{prefix}prefill_{n}", n, length, speak=False) for n in (4, 16)]
+        graphs += [build_step(llama, f"prefill_{n}", n, length, speak=False) for n in (4, 16) if not prefix]
+        graphs += [build_step(llama, f"cache_{length}_prefill_{n}", n, length, speak=True, last=True) for n in (4, 16)]
         graphs += [build_step(llama, f"{prefix}verify_{n}", n, length, speak=True) for n in (4, 8)]
     path = tmp_path_factory.mktemp("written") / "it.tflite"
     write_tflite(graphs, path)
-    with open_model(path, threads=1) as opened:
+    with open_model(path, engine=request.param, threads=1) as opened:
         yield opened
 
 
 class Eager(Pace):
     """Costs at which every guess is worth a run, and at which prompts are cut in ever other ways."""
 
-    def cost(self, stage: Any, size: int, *, scored: bool) -> float:
+    def cost(self, stage: Stage, signature: Signature) -> float:
+        size = tokens(signature)
         return 0.5 + 0.01 * size + 0.001 * (size * stage.length % 7)
 
 
@@ -76,6 +81,18 @@ def decoder(model: Model, *, eager: bool = False, kin: Kin | None = None) -> Dec
     made = Decoder(bundle, acquire, kin=kin)
     if eager:
         made.kin.pace = Eager(1)
+    return made
+
+
+def runs_of(one: Decoder) -> list[str]:
+    """Return a list that notes which runs a decoder makes."""
+    made, call = [], one._call
+
+    def note(bound: BoundRun, items: list[Any]) -> None:
+        made.append(bound.run.signature.name)
+        call(bound, items)
+
+    one._call = note  # type: ignore[method-assign]
     return made
 
 
@@ -93,6 +110,29 @@ def test_scores_are_those_of_single_steps_to_the_last_bit(model: Model) -> None:
             np.testing.assert_array_equal(
                 other.verify(prompt[start + 2 : start + 10]), by_steps[start + 2 : start + 10]
             )
+
+
+@pytest.mark.parametrize("count", [3, 13, 16, 18, 37, 50, 70, 90])
+def test_a_question_is_answered_by_the_runs_of_its_prompt_alone(model: Model, count: int) -> None:
+    prompt = random.Random(count).choices(range(96), k=count)
+    steps, whole = decoder(model), decoder(model)
+    expected = [steps.step(token).copy() for token in prompt][-1]
+    runs = runs_of(whole)
+    np.testing.assert_array_equal(whole.prefill(prompt), expected)
+    # Whatever the room that is left in the last of them: nothing is run for one token.
+    assert all(name.startswith(f"cache_{64 if count <= 64 else 256}_prefill") for name in runs if "verify" not in name)
+    np.testing.assert_array_equal(whole.step(7), steps.step(7))
+
+
+def test_a_model_without_such_runs_takes_a_step_for_the_last_token(model: Model) -> None:
+    prompt = random.Random(6).choices(range(96), k=33)
+    whole, plain = decoder(model), decoder(model)
+    known = {n: model.signatures[f"prefill_{n}"] for n in (4, 16)}
+    plain._stages = [replace(plain._stages[1], prefills=known, verifies={})]
+    runs = runs_of(plain)
+    np.testing.assert_array_equal(plain.prefill(prompt), whole.prefill(prompt))
+    assert runs[-1] == "decode"
+    assert set(runs[:-1]) == {"prefill_16"}
 
 
 @pytest.mark.parametrize("setting", [{}, {"temperature": 0.8, "seed": 3}, {"temperature": 0.5, "top_k": 4, "seed": 1}])

@@ -10,9 +10,10 @@ import pytest
 
 from edge_sdk.pipeline.answer import State
 from edge_sdk.pipeline.generation import Generation, draw
-from edge_sdk.pipeline.kv_cache import Stage
+from edge_sdk.pipeline.kv_cache import Stage, tokens
 from edge_sdk.pipeline.pace import Pace
 from edge_sdk.pipeline.settings import Settings
+from edge_sdk.runtime import Signature
 
 MakeToy = Callable[..., Any]
 
@@ -20,7 +21,8 @@ MakeToy = Callable[..., Any]
 class Costs(Pace):
     """A run that checks guesses costs so many steps, whatever the clock says."""
 
-    def cost(self, stage: Stage, size: int, *, scored: bool) -> float:
+    def cost(self, stage: Stage, signature: Signature) -> float:
+        size = tokens(signature)
         return {1: 1.0, 4: 1.4, 8: 2.2}.get(size, 1 + size / 10)
 
 

@@ -1,0 +1,69 @@
+"""Which of a model's signatures are used, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.pipeline.kv_cache import read_stages, tokens
+from edge_sdk.runtime import Model, Signature, TensorSpec
+
+MakeToy = Callable[..., Any]
+
+
+def offer(toy: Model, name: str, last_row: tuple[int, ...] | None, scores: tuple[int, ...] | None) -> None:
+    """Add a run of 16 tokens over caches of 32 to a toy's: one that it has, with other ends."""
+    known = toy.signatures["cache_32_prefill_16"]
+    float32 = np.dtype("float32")
+    inputs = {**known.inputs, **({"last_row": TensorSpec("last_row", last_row, float32)} if last_row else {})}
+    outputs = {**known.outputs, **({"logits": TensorSpec("logits", scores, float32)} if scores else {})}
+    toy.signatures = MappingProxyType({**toy.signatures, name: Signature(name, inputs, outputs)})
+
+
+def used(toy: Model, length: int) -> set[str]:
+    """Return the names of a stage's runs."""
+    stage = next(stage for stage in read_stages(toy, None)[0] if stage.length == length)
+    runs = [*stage.prefills.items(), *stage.verifies.items(), (1, stage.decode)]
+    assert all(tokens(run) == size for size, run in runs)
+    return {run.name for _, run in runs}
+
+
+def test_each_length_has_the_runs_over_its_caches(toy: MakeToy) -> None:
+    model = toy(lengths=(32, 128), prefills=(4, 16), verifies=(4,)).toy
+    for length in (32, 128):
+        assert used(model, length) == {
+            f"cache_{length}_{name}" for name in ("decode_1", "prefill_4", "prefill_16", "verify_4")
+        }
+
+
+def test_of_a_size_the_run_that_scores_a_question_is_taken_wherever_it_stands(toy: MakeToy) -> None:
+    for name in ("a_prefill", "cache_32_prefill_16_z"):
+        model = toy(lengths=(32,)).toy
+        offer(model, name, (1, 1, 16), (1, 1, 64))
+        assert used(model, 32) == {"cache_32_decode_1", "cache_32_prefill_4", name}
+
+
+@pytest.mark.parametrize(
+    ("last_row", "scores"),
+    [((1, 16), (1, 1, 64)), ((1, 1, 16), (1, 1, 63)), ((1, 1, 16), (1, 16, 64)), ((1, 1, 16), None)],
+    ids=["another input", "other scores", "all scores", "no scores"],
+)
+def test_a_run_that_takes_what_is_not_known_is_left_out(
+    toy: MakeToy, last_row: tuple[int, ...], scores: tuple[int, ...] | None
+) -> None:
+    model = toy(lengths=(32,)).toy
+    before = used(model, 32)
+    offer(model, "prefill_it", last_row, scores)
+    assert used(model, 32) == before
+
+
+def test_scores_that_a_prompts_run_gives_without_being_asked_are_not_read(toy: MakeToy) -> None:
+    maker = toy(lengths=(32,), prefills=(4, 16))
+    offer(maker.toy, "cache_32_prefill_16", None, (1, 16, 64))
+    prompt = [3, 4, 5] * 4
+    maker.decoder().prefill(prompt)
+    assert [size for _, size in maker.toy.calls] == [16, 1]
