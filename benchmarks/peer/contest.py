@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +68,10 @@ class Contest:
         cache.mkdir(exist_ok=True)
         file, forced = self._material.file(side), () if number else self._forced
         job = Job(file, cache, self._threads, self._answer, self._prompt, forced, self._material.pictures)
-        found = turn(self.kind, side.name, job)
+        found = turn(side, job)
         if "failed" in found:
             self._tell(f"{side.name} once more: {found['failed']}")
-            found = turn(self.kind, side.name, job)
+            found = turn(side, job)
         if "failed" in found:
             self.failed[side.name] = found["failed"]
             del self.sides[side.name], self.runs[side.name]
@@ -89,7 +88,7 @@ class Contest:
 
     def _read_memory(self) -> None:
         weights = limit.weight_bytes(self._material.config, "ours")
-        found = turn(LIMIT.name, LIMIT.name, Job(Path(), Path(), self._threads, weights))
+        found = turn(LIMIT, Job(Path(), Path(), self._threads, weights))
         if "failed" in found:
             self._tell(f"memory's rate failed: {found['failed']}")
         else:
@@ -99,10 +98,10 @@ class Contest:
         print(f"{self._material.shape}: {text}", flush=True)
 
 
-def turn(kind: str, name: str, job: Job) -> dict[str, Any]:
+def turn(side: Side, job: Job) -> dict[str, Any]:
     """Run one turn in a process of its own; what goes wrong is told under ``failed``."""
-    told = json.dumps(asdict(job), default=str)
-    command = [sys.executable, "-m", "peer.worker", kind, name, told]
+    told = json.dumps(job._asdict(), default=str)
+    command = [sys.executable, "-m", "peer.worker", side.run, told]
     folder = Path(__file__).resolve().parents[1]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT_S, cwd=folder)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from peer.place import BUNDLES, FOLDER
-from peer.turn import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +42,6 @@ class Side:
     bits: int = 8
     settings: str = ""
     install: str = ""
-
-    def function(self) -> Callable[[Job], dict[str, Any]]:
-        """Return what runs a turn."""
-        module, _, name = self.run.partition(":")
-        found: Callable[[Job], dict[str, Any]] = getattr(importlib.import_module(f"peer.{module}"), name)
-        return found
 
     def version(self) -> str:
         """Return the installed version; empty where there is none."""

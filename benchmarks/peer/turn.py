@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):  # a dataclass would bring half a megabyte of the standard library into every side
     """What a side is given.
 
     Attributes
@@ -39,13 +37,13 @@ class Job:
     pictures: Sequence[Path] = ()
 
 
-@dataclass(slots=True)
 class Watch:
     """Keeps what a turn measures."""
 
-    found: dict[str, Any] = field(default_factory=dict)
-    _mark_s: float = 0.0
-    _private_bytes: int = 0
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+        self._mark_s = 0.0
+        self._private_bytes = 0
 
     def start(self) -> None:
         """Begin to time the next step."""
