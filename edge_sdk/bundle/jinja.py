@@ -6,6 +6,7 @@ be taken back within a process: one operation in C holds the thread until it is 
 the limits: processor time by a profiling timer, memory by an address space limit, both on a child that holds
 nothing but Python and Jinja. It costs about 0.1 s to start, beside whatever else is loading, and a fraction
 of a millisecond a prompt from then on; Jinja is never loaded into this process. Works on any thread.
+The plainest templates, which can do none of that, take no process: see `edge_sdk.bundle.plain_jinja`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.bundle.plain_jinja import PROMPT_MAX_LETTERS, Beyond, PlainTemplate
 from edge_sdk.errors import BundleError, ClosedError, MissingDependency, StorageError
 
 __all__ = ["JinjaTemplate"]
 
 _SOURCE_MAX_BYTES = 256 << 10  # the longest chat templates in the wild have some 20 KiB
-_PROMPT_MAX_LETTERS = 1 << 20
 _WORKER = Path(__file__).with_name("jinja_worker.py")
 # What was rendered is kept: asking the process takes as long as a small model's prefill. A template that looks at the
 # clock or draws lots is asked every time.
@@ -70,11 +71,14 @@ class JinjaTemplate:
             "source": source,
             "limit_s": limit_s,
             "memory_bytes": memory_bytes,
-            "prompt_max_letters": _PROMPT_MAX_LETTERS,
+            "prompt_max_letters": PROMPT_MAX_LETTERS,
         }
         self._lock = threading.Lock()
         self._closed = False
         self._worker: _Worker | None = None
+        self._plain: PlainTemplate | None = None
+        with contextlib.suppress(Beyond):
+            self._plain = PlainTemplate(source)
         self._keeps = not any(word in source for word in _MOODS)
         self._kept: dict[str, str] = {}
 
@@ -82,9 +86,10 @@ class JinjaTemplate:
         return f"<JinjaTemplate of {self._name}>"
 
     def start(self) -> None:
-        """Start the worker process without waiting for it, so that it is ready at the first prompt."""
+        """Start the worker process, where it takes one, without waiting for it: it is to be ready when asked."""
         with self._lock:
-            self._running()
+            if self._plain is None:
+                self._running()
 
     def render(
         self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True, **context: object
@@ -110,9 +115,14 @@ class JinjaTemplate:
         question = {"messages": list(turns), "add_generation_prompt": add_generation_prompt, **context}
         key = json.dumps(question)
         with self._lock:
-            worker = self._running()
+            self._check_open()
             if key in self._kept:
                 return self._kept[key]
+            if self._plain is not None:
+                with contextlib.suppress(Beyond):
+                    told = json.loads(key)["messages"]  # as the process would get to know of them
+                    return self._plain.render(told, add_generation_prompt=bool(add_generation_prompt))
+            worker = self._running()
             try:
                 # The first answer waits for Python and Jinja to load, which is not the template's fault.
                 reply = worker.ask(question, wait_s=10 * self._limit_s + (0.0 if worker.answered else 60.0))
@@ -139,9 +149,12 @@ class JinjaTemplate:
             self._closed = True
             self._stop()
 
-    def _running(self) -> _Worker:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"The prompt template of {self._name} is closed.")
+
+    def _running(self) -> _Worker:
+        self._check_open()
         if self._worker is None:
             self._worker = _Worker(self._settings)
         return self._worker
@@ -204,7 +217,7 @@ class _Worker:
         except BrokenPipeError as error:
             raise EOFError from error
         size = int.from_bytes(self._receive(4, until_s), "little")
-        if size > 12 * _PROMPT_MAX_LETTERS + 4096:  # JSON spells a character with twelve bytes at most
+        if size > 12 * PROMPT_MAX_LETTERS + 4096:  # JSON spells a character with twelve bytes at most
             raise EOFError
         reply: dict[str, Any] = json.loads(self._receive(size, until_s))
         self.answered = True

@@ -1,4 +1,4 @@
-"""The process that renders Jinja templates; run as a script, never imported.
+"""The process that renders Jinja templates, run as a script; what suits a turn to a template is asked elsewhere, too.
 
 Both ways go messages of JSON, four bytes of length in front: first the settings, then one question a prompt.
 """
