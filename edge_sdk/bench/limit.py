@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edge_sdk.bench.product import product_model
 from edge_sdk.runtime import open_model
 
-__all__ = ["int8_macs_per_s", "read_bandwidth_bytes_per_s"]
+__all__ = ["int8_macs_per_s", "read_bandwidth_bytes_per_s", "read_s"]
 
 # Beyond the caches of any board; not of a server, whose last cache may hold 260 MB and more.
 WORKING_SET_BYTES = 128 << 20
@@ -69,14 +69,16 @@ def read_bandwidth_bytes_per_s(
     # Filled, because pages that were never written to are all one page of zeros.
     parts = [np.ones(max(1, working_set_bytes // 4 // threads), np.int32) for _ in range(threads)]
     total = sum(part.nbytes for part in parts)
-    _read_all(parts, 1, clock)  # brings it into the caches, as far as it fits
-    taken_s = _read_all(parts, 1, clock)
+    read_s(parts, 1, clock)  # brings it into the caches, as far as it fits
+    taken_s = read_s(parts, 1, clock)
     rounds = max(1, min(_ROUNDS_MAX, int(_TRY_S / max(taken_s, 1e-9))))
-    return max(rounds * total / max(_read_all(parts, rounds, clock), 1e-9) for _ in range(tries))
+    return max(rounds * total / max(read_s(parts, rounds, clock), 1e-9) for _ in range(tries))
 
 
-def _read_all(parts: list[npt.NDArray[np.int32]], rounds: int, clock: Callable[[], float]) -> float:
-    """Read each part in a thread of its own; give the seconds that it took."""
+def read_s(
+    parts: Sequence[npt.NDArray[np.int32]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Read each part in a thread of its own, as often as told; give the seconds that it took."""
 
     def read(part: npt.NDArray[np.int32]) -> None:
         for _ in range(rounds):

@@ -123,7 +123,8 @@ def test_streaming_of_weights_that_are_too_few_for_it(tmp_path: Path, material: 
 
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above, which is
-    # too small to be streamed: tests/edge_sdk/memory/test_stream.py shows that.
+    # too small to be streamed: tests/edge_sdk/memory/test_stream.py shows that. test_floor.py and test_four_bit.py need
+    # PyTorch too.
     # bare is a part of first_word, control_group one of memory; peer_files needs PyTorch too; test_peers.py runs peers.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "bare.py",
@@ -131,6 +132,7 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "control_group.py",
         "decode.py",
         "first_word.py",
+        "floor.py",
         "footprint.py",
         "four_bit.py",
         "kill.py",
