@@ -97,8 +97,8 @@ class Program:
         self._lib = load_library()
         self._told = told
         self._pages: mmap.mmap | None = None
-        # What the engine holds, the last of it to go first, and the memory that it reads until then.
-        self._owned: list[tuple[str, c_void_p]] = []
+        # What the engine holds, and the memory that it reads until that is freed.
+        self._owned: list[c_void_p] = []
         self._kept: list[object] = []
         weakref.finalize(self, _free, self._lib, self._owned, self._kept)
         self._load(region, options, flag, keep)
@@ -118,13 +118,16 @@ class Program:
             (self._pages, view), changed = region.map(), []
         self._changed = changed
         self._kept += (self._pages, view)
-        self._handle = self._lib.make("CreateModelFromBuffer", self._lib.environment, view.ctypes.data, region.size)
-        self._owned.append(("Model", self._handle))
-        self.compiled = self._compile(options)
-        self._owned.append(("CompiledModel", self.compiled))
-        place = ctypes.addressof(flag)
-        self._lib.call("SetCompiledModelCancellationFunction", self.compiled, place, self._lib.flag_is_set)
-        self.signatures = self._read_signatures()
+        model = self._lib.make("CreateModelFromBuffer", self._lib.environment, view.ctypes.data, region.size)
+        try:
+            self.compiled = self._compile(model, options)
+            self._owned.append(self.compiled)
+            place = ctypes.addressof(flag)
+            self._lib.call("SetCompiledModelCancellationFunction", self.compiled, place, self._lib.flag_is_set)
+            self.signatures = self._read_signatures(model)
+        finally:
+            # It is a copy of the tables, 1 kB an operator; what was compiled reads the file's own, which are kept.
+            self._lib.functions["DestroyModel"](model)
         # Most of what loading read of the file no run looks at; what one does comes back by itself.
         self.advise(mmap.MADV_DONTNEED)
 
@@ -142,17 +145,17 @@ class Program:
 
     def close(self) -> None:
         """Free it; runs of it are of no use any more. Twice is harmless."""
-        self.compiled = self._handle = c_void_p()
+        self.compiled = c_void_p()
         self._pages = None
         self.indices.clear()
         _free(self._lib, self._owned, self._kept)
 
     def prepare(self) -> None:
         """Prepare all signatures now instead of at their first run, which completes a new cache file."""
-        for index in self.indices.values():
-            self._output_shapes(index)
+        for name, index in self.indices.items():
+            self._output_shapes(index, len(self.signatures[name].outputs))
 
-    def _compile(self, asked: Options) -> c_void_p:
+    def _compile(self, model: c_void_p, asked: Options) -> c_void_p:
         lib = self._lib
         cache = f'weight_cache_file_path = "{asked.cache_file}"\n' if asked.cache_file else ""
         options = lib.make("CreateOptions")
@@ -166,21 +169,20 @@ class Program:
                 ),
             ):
                 lib.call("AddOpaqueOptions", options, lib.opaque_options(identifier, settings))
-            return lib.make("CreateCompiledModel", lib.environment, self._handle, options)
+            return lib.make("CreateCompiledModel", lib.environment, model, options)
         finally:
             lib.functions["DestroyOptions"](options)
 
-    def _output_shapes(self, index: int) -> list[tuple[int, ...]]:
+    def _output_shapes(self, index: int, count: int) -> list[tuple[int, ...]]:
         """Have the engine prepare a signature's graph, and return the shapes that its outputs get."""
-        count = self._lib.number("GetNumSignatureOutputs", self._lib.make("GetModelSignature", self._handle, index))
         layouts = (Layout * count)()
         self._lib.call("GetCompiledModelOutputTensorLayouts", self.compiled, index, count, layouts, True)
         return [layout.shape() for layout in layouts]
 
-    def _read_signatures(self) -> Mapping[str, Signature]:
+    def _read_signatures(self, model: c_void_p) -> Mapping[str, Signature]:
         found: dict[str, Signature] = {}
-        for index in range(self._lib.number("GetNumModelSignatures", self._handle)):
-            handle = self._lib.make("GetModelSignature", self._handle, index)
+        for index in range(self._lib.number("GetNumModelSignatures", model)):
+            handle = self._lib.make("GetModelSignature", model, index)
             key = self._lib.text("GetSignatureKey", handle)
             name = DEFAULT_SIGNATURE if key == _PLACEHOLDER else key
             self.indices[name] = index
@@ -193,7 +195,7 @@ class Program:
             ]
             outputs = self._specs(handle, "Output")
             if self._prepare or any(min(spec.shape, default=0) < 0 for spec in outputs):
-                shapes = self._output_shapes(index)
+                shapes = self._output_shapes(index, len(outputs))
                 outputs = [replace(spec, shape=shape) for spec, shape in zip(outputs, shapes, strict=True)]
             found[name] = Signature(name, end_names(inputs, "input"), end_names(outputs, "output"))
         return MappingProxyType(found)
@@ -252,9 +254,8 @@ def bring_in(file: Path, unwanted: Callable[[], bool]) -> None:
                     ctypes.CDLL(None).madvise(ctypes.c_void_p(at), ctypes.c_size_t(size), _POPULATE_READ)
 
 
-def _free(lib: LiteRt, owned: list[tuple[str, c_void_p]], kept: list[object]) -> None:
+def _free(lib: LiteRt, owned: list[c_void_p], kept: list[object]) -> None:
     """Free what a model takes in the engine; the memory that it reads may go only then."""
     while owned:
-        kind, handle = owned.pop()
-        lib.functions[f"Destroy{kind}"](handle)
+        lib.functions["DestroyCompiledModel"](owned.pop())
     kept.clear()
