@@ -166,7 +166,8 @@ def _stages(
     """Part the graphs that are open and those that are called by the length of their caches, the shortest first."""
     found = []
     for length in sorted({graph.cache_length or 0 for graph in used}):
-        held = [graph for graph in graphs if not graph.signature or (graph.cache_length or 0) == length]
+        here = [graph for graph in graphs if not graph.signature or (graph.cache_length or 0) == length]
+        held = [graph for graph in here if not graph.idle]  # such a one is not even loaded
         found.append((held, [graph for graph in used if (graph.cache_length or 0) == length]))
     return found
 
@@ -246,7 +247,7 @@ def _largest_bytes(graphs: Iterable[GraphLoad]) -> int:
 
 def used_graphs(graphs: Iterable[GraphLoad], cache_length: int | None) -> list[GraphLoad]:
     """Return the graphs that are called: a decoder begins with the shortest cache and moves up as far as it must."""
-    called = [graph for graph in graphs if graph.signature]
+    called = [graph for graph in graphs if graph.signature and not graph.idle]
     lengths = sorted({graph.cache_length for graph in called if graph.cache_length is not None})
     most = next((length for length in lengths if cache_length and length >= cache_length), None)
     return [graph for graph in called if graph.cache_length is None or most is None or graph.cache_length <= most]

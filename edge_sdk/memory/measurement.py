@@ -214,7 +214,7 @@ def _read(data: dict[str, Any], bundle: Bundle) -> Measurement:
 
 def _section(item: dict[str, Any], bundle: Bundle, name: str) -> Measured:
     signatures = {key: (_size(private), _size(file)) for key, (private, file) in item["signatures"].items()}
-    if signatures.keys() != {graph.signature for graph in workload(bundle, name) if graph.signature}:
+    if signatures.keys() != {graph.signature for graph in used_graphs(workload(bundle, name), None)}:
         raise ValueError(f"{name} has other signatures.")
     loading, private, file = (_size(item[key]) for key in ("load_private", "private", "file"))
     # Below zero where closing gave back more than opening took.

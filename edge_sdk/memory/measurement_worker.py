@@ -98,7 +98,8 @@ def _measure(bundle: Bundle, section: Section, job: dict[str, Any]) -> dict[str,
 def _stages(model: Model, graphs: tuple[GraphLoad, ...], *, turns: bool) -> list[list[str]]:
     """Return the signatures in the order in which they are run, short caches first; in parts where they take turns."""
     loads = {graph.signature: graph for graph in graphs if graph.signature}
-    order = sorted(model.signatures, key=lambda name: (loads[name].cache_length or 0, -loads[name].ends_bytes))
+    used = [name for name in model.signatures if not loads[name].idle]
+    order = sorted(used, key=lambda name: (loads[name].cache_length or 0, -loads[name].ends_bytes))
     lengths = sorted({loads[name].cache_length or 0 for name in order}) if turns else []
     return [[name for name in order if (loads[name].cache_length or 0) == length] for length in lengths] or [order]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -19,6 +19,7 @@ __all__ = ["GraphLoad", "workload"]
 # Operators whose weights XNNPACK rearranges for the processor; a table that is only looked up in stays in the file.
 _PACKED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL")
 _MASKS = ("mask", "attn_mask")
+_LAST_ROW = "last_row"  # the input of a prompt's run that scores what follows
 _POINTER_BYTES = 8
 # Of a picture that is enlarged, four pointers and two weights of four bytes for each new pixel.
 _RESIZE_BYTES = 4 * _POINTER_BYTES + 2 * 4
@@ -50,6 +51,8 @@ class GraphLoad:
         What they take, each counted once.
     cache_length : int or None
         How many tokens they hold; None for a graph without caches.
+    idle : bool
+        A run for prompts that is never made: another of the same size over the same caches gives scores besides.
     """
 
     signature: str
@@ -62,6 +65,7 @@ class GraphLoad:
     caches: tuple[tuple[str, str], ...]
     cache_bytes: int
     cache_length: int | None
+    idle: bool
 
 
 _known: WeakKeyDictionary[Bundle, dict[str, tuple[GraphLoad, ...]]] = WeakKeyDictionary()
@@ -87,8 +91,8 @@ def workload(bundle: Bundle, section: str) -> tuple[GraphLoad, ...]:
         place, model = bundle.section(section), bundle.model(section)
         flows = read_dataflow(bundle.view(place), bundle.label(place))
         calls = _calls(model)
-        caches = _executor_caches(bundle)
-        known[section] = tuple(_graph(flow, calls.get(index), caches) for index, flow in enumerate(flows))
+        caches, idle = _executor_caches(bundle), _idle(calls.values())
+        known[section] = tuple(_graph(flow, calls.get(index), caches, idle) for index, flow in enumerate(flows))
     return known[section]
 
 
@@ -108,7 +112,19 @@ def _executor_caches(bundle: Bundle) -> set[tuple[str, str]]:
     return {pair for a, b, c, d in ends for pair in ((a, b), (c, d))}
 
 
-def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[str, str]]) -> GraphLoad:
+def _idle(signatures: Iterable[SignatureInfo]) -> set[str]:
+    """Name the runs for prompts in whose place others are made, as `read_stages` of the pipeline chooses them."""
+    prompts = [item for item in signatures if "prefill" in item.name]
+    scored = {_mask(item) for item in prompts if _LAST_ROW in item.inputs}
+    return {item.name for item in prompts if _LAST_ROW not in item.inputs and _mask(item) in scored}
+
+
+def _mask(signature: SignatureInfo) -> tuple[int, ...]:
+    """Return the shape of a signature's mask: how many tokens, of how many in the cache; empty without one."""
+    return next((signature.inputs[name].shape for name in _MASKS if name in signature.inputs), ())
+
+
+def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[str, str]], idle: set[str]) -> GraphLoad:
     inputs = dict(signature.inputs) if signature else {}
     outputs = dict(signature.outputs) if signature else {}
     pairs = {(name, name) for name in inputs if name in outputs}
@@ -120,7 +136,7 @@ def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[st
         for name, item in end.items()
         if name not in both
     ]
-    length = next((inputs[name].shape[-1] for name in _MASKS if name in inputs), None)
+    mask = _mask(signature) if signature else ()
     weights, table_bytes = _constants(flow)
     return GraphLoad(
         signature=signature.name if signature else "",
@@ -132,7 +148,8 @@ def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[st
         ends_bytes=sum(map(_size_bytes, ends)),
         caches=tuple(sorted(pairs)),
         cache_bytes=sum(_size_bytes(inputs[before]) for before, _ in pairs),
-        cache_length=length if pairs else None,
+        cache_length=mask[-1] if pairs and mask else None,
+        idle=signature is not None and signature.name in idle,
     )
 
 

@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.bundle import Bundle, open_bundle
+from edge_sdk.memory.footprint import used_graphs
+from edge_sdk.memory.workload import workload
+from edge_sdk.pipeline.kv_cache import read_stages
 from edge_sdk.runtime import Model, open_model
 
 pytest.importorskip("litert_lm_builder", reason="litert-lm-builder is not installed")
@@ -185,3 +188,19 @@ def test_a_seeing_bundle_takes_a_frame_and_has_embeddings_of_its_own(tmp_path: P
     assert ends["vision_encoder"].outputs["features"].shape == ends["vision_adapter"].inputs["soft_tokens"].shape
     assert ends["vision_adapter"].outputs["mm_embedding"].shape == (1, 256, WIDTH)
     assert ends["embedder"].outputs["embeddings"].shape == ends["prefill_decode"].inputs["embeddings"].shape
+
+
+def test_runs_that_only_litert_lm_makes_count_as_never_made(bundle: Path) -> None:
+    with open_bundle(bundle) as opened:
+        graphs = workload(opened, "tf_lite_prefill_decode")
+        assert {graph.signature for graph in graphs if graph.idle} == {"prefill_8"}
+        used = used_graphs(graphs, None)
+        assert {graph.signature for graph in used} == set(opened.model("tf_lite_prefill_decode").signatures) - {
+            "prefill_8"
+        }
+        with _open(opened) as model:
+            stages, _ = read_stages(model, opened.executor)
+        made = {
+            run.name for stage in stages for run in (stage.decode, *stage.prefills.values(), *stage.verifies.values())
+        }
+    assert made == {graph.signature for graph in used}
