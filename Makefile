@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PHOTO := edge_sdk/data/photos/smear-1.jpg
 PYTHONS := 3.10 3.11 3.12 3.13
 
-.PHONY: help env demo test test-all check lint types layers docs plans clean
+.PHONY: help env demo micropython test test-all check lint types layers docs plans clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,10 +34,13 @@ demo: $(VENV)/.run  ## answer a question about a blood film and mark every count
 	$(BIN)/edge count $(PHOTO) --overlay build/demo
 	@echo "Every counted cell is marked in build/demo/$(notdir $(PHOTO:.jpg=.png))"
 
-test: $(VENV)/.test  ## run the tests
+micropython: $(VENV)/.test  ## have a MicroPython for the tests, where there is none
+	@$(BIN)/python tests/micropython/install.py
+
+test: $(VENV)/.test micropython  ## run the tests
 	$(BIN)/python -m pytest -q
 
-check: $(VENV)/.lint lint types layers  ## tests, format, lint, types and layers: what CI runs
+check: $(VENV)/.lint lint types layers micropython  ## tests, format, lint, types and layers: what CI runs
 	$(BIN)/python -m pytest -q
 
 lint: $(VENV)/.lint

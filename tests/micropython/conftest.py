@@ -1,0 +1,3 @@
+"""Programs and their starter: no tests."""
+
+collect_ignore_glob = ["*.py"]
