@@ -51,7 +51,7 @@ from models.language.checkpoint import read_shape  # noqa: E402
 from models.language.graph import Graph, Value  # noqa: E402
 from models.language.llama import Shape  # noqa: E402
 from models.language.random_model import SEED, SHAPES  # noqa: E402
-from models.language.recipe import RECIPES, Recipe  # noqa: E402
+from models.language.recipe import RECIPES, Quantizer, Recipe  # noqa: E402
 from models.language.tflite import write_tflite  # noqa: E402
 
 FOLDER = _ROOT / "build" / "bundles"
@@ -64,21 +64,21 @@ def matrices(shape: Shape, recipe: Recipe) -> Graph:
     """Make a graph that multiplies by all matrices of a decoder, one behind the other, and does nothing else."""
     graph, chance = Graph("matrices"), np.random.default_rng(SEED)
 
-    def linear(x: Value, rows: int, name: str, *, table: bool = False) -> Value:
+    def linear(x: Value, rows: int, name: str, quantize: Quantizer = recipe.layer) -> Value:
         columns = x.shape[-1]
         drawn = chance.standard_normal((rows, columns), np.float32) * np.float32(columns**-0.5)
-        return graph.linear(x, (recipe.table if table else recipe.layer)(name, drawn))
+        return graph.linear(x, quantize(name, drawn))
 
     x = graph.input("x", (1, 1, shape.width))
     keys = shape.key_heads * shape.head_width
     for number in range(shape.layers):
         # What a real layer would go on with is an output, or the engine would leave its matrix out.
         graph.outputs[f"turned_{number}"] = linear(x, shape.width + keys, f"turned_{number}")
-        graph.outputs[f"value_{number}"] = linear(x, keys, f"value_{number}")
+        graph.outputs[f"value_{number}"] = linear(x, keys, f"value_{number}", recipe.value)
         x = linear(x, shape.width, f"out_{number}")
         graph.outputs[f"gate_{number}"] = linear(x, shape.hidden, f"gate_{number}")
         x = linear(linear(x, shape.hidden, f"up_{number}"), shape.width, f"down_{number}")
-    graph.outputs["scores"] = linear(x, shape.vocabulary, "head", table=True)
+    graph.outputs["scores"] = linear(x, shape.vocabulary, "head", recipe.table)
     return graph
 
 

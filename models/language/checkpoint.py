@@ -108,7 +108,7 @@ def _layer(tensors: Checkpoint, shape: Shape, recipe: Recipe, number: int) -> La
     turned = np.concatenate([query * shape.head_width**-0.5, key]) * before
     return Layer(
         recipe.layer(f"turned_{number}", turned),
-        recipe.layer(f"value_{number}", value * before),
+        recipe.value(f"value_{number}", value * before),
         recipe.layer(f"out_{number}", out),
         recipe.layer(f"gate_{number}", gate * between),
         recipe.layer(f"up_{number}", up * between),

@@ -27,11 +27,15 @@ _SILENT = -100
 def quantize(decoder: Decoder, name: str) -> None:
     """Round the decoder's weights as a recipe does; the tables of embeddings and of the head count as tables."""
     recipe = RECIPES[name]
-    tables = (decoder.embedding, decoder.logits)
+    roundings: dict[str, Callable[..., Any]] = {
+        "embedding": recipe.table,
+        "logits": recipe.table,
+        "value": recipe.value,
+    }
     with torch.no_grad():
-        for module in decoder.modules():
+        for path, module in decoder.named_modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                rounding: Callable[..., Any] = recipe.table if module in tables else recipe.layer
+                rounding = roundings.get(path.rpartition(".")[2], recipe.layer)
                 module.weight.copy_(torch.from_numpy(restored(rounding(name, module.weight.numpy()))))
 
 
