@@ -1,0 +1,279 @@
+"""Group 64: all that is this protocol's own."""
+
+from firmware_bridge.firmware import field
+from firmware_bridge.firmware.error import NO_MEMORY, FirmwareError, refusal
+from firmware_bridge.firmware.lease import IDLE
+from firmware_bridge.firmware.session import SAFETY, WORK
+from firmware_bridge.firmware.telemetry import LEAST_US
+from firmware_bridge.wire import number
+from firmware_bridge.wire.message import READ, WRITE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from firmware_bridge.firmware.server import Server
+
+VERSION = "0.1.0"
+
+# What a command asks for before it runs
+FREE = 0  # nothing
+OWNED = 1  # that it is of the session that is open
+COUNTED = 2  # and has a number that has not run
+LEASED = 3  # and that a lease runs, and no fault
+LEASED_EVER = 4  # and that a lease runs, fault or not
+
+_LONGEST_MS = 3_600_000  # that an output is set for
+_NAMES = 16  # that are watched at once
+_ROW_BYTES = 24  # of a reading in an answer, at most
+_ROOM_BYTES = 96  # for the rest of an answer
+
+
+def hello(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Say what this is."""
+    machine = server.machine
+    return {
+        "pv": list(number.PROTOCOL),
+        "fw": VERSION,
+        "board": server.hardware.board,
+        "name": machine.config.get("name", ""),
+        "id": bytes(server.hardware.unique),
+        "boot": server.boot,
+        "dict": machine.dictionary.hash,
+        "cfg": server.config_crc,
+        "cap": ["file", "update"],
+        "buf": server.buffer_bytes,
+        "state": server.lease.state,
+        "lease": max(0, server.lease.left_us) // 1000,
+        "slot": server.slots.slot,
+        "trial": server.slots.trial,
+    }
+
+
+def dictionary(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Give a piece of the dictionary."""
+    data = server.machine.dictionary.data
+    start = field.whole(body, "off", 0, len(data))
+    answer = {"off": start, "data": data[start : start + server.buffer_bytes - _ROOM_BYTES]}
+    if start == 0:
+        answer["len"] = len(data)
+        answer["raw"] = server.machine.dictionary.raw
+    return answer
+
+
+def open_session(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Open a session, unless another one's lease runs."""
+    session = server.session
+    wanted = field.whole(body, "s")
+    if wanted == session.number and session.opened is not None:
+        return session.opened
+    if server.lease.left_us > 0:
+        raise FirmwareError(number.HELD, f"for {server.lease.left_us // 1000} ms yet")
+    pair = body.get("pv")
+    if isinstance(pair, int):
+        pair = [pair, pair]
+    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, int) for part in pair):
+        raise FirmwareError(number.RANGE, "pv is to be the protocol, or the oldest and the newest")
+    if pair[0] > number.PROTOCOL[1] or pair[1] < number.PROTOCOL[0]:
+        raise FirmwareError(number.NO_PROTOCOL, f"{pair} asked for, {list(number.PROTOCOL)} spoken")
+    ms = field.whole(body, "ms")
+    session.open(wanted)
+    server.telemetry.watch([], 0)
+    session.opened = {"boot": server.boot, "ms": server.lease.begin(ms), "t": server.clock.now()}
+    return session.opened
+
+
+def settle(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Tell what became of a command, and make sure that it can never run later."""
+    lane = body.get("of")
+    if lane not in ("w", "s"):
+        raise FirmwareError(number.RANGE, "of is to be w or s")
+    return server.session.settle(WORK if lane == "w" else SAFETY, field.whole(body, "n"))
+
+
+def lease(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Renew the lease, or give it back."""
+    ms = server.lease.begin(field.whole(body, "ms"))
+    if ms:
+        server.machine.outputs.renew(ms * 1000)
+    else:
+        server.machine.make_safe("the lease was given back")
+    return {"ms": ms, "state": server.lease.state}
+
+
+def stop(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Stop an axis, or stop all and make all safe."""
+    if "axis" in body:
+        server.machine.axis(field.text(body, "axis")).stop("stopped")
+    else:
+        server.machine.make_safe("stopped")
+    return {"state": server.lease.state}
+
+
+def set_output(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Set an output."""
+    for_ms = field.whole(body, "ms", 1, _LONGEST_MS) if "ms" in body else 0
+    name = field.text(body, "name")
+    return {"value": server.machine.outputs.set(name, body.get("value"), server.lease.left_us, for_ms)}
+
+
+def read_value(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Read a value once."""
+    machine = server.machine
+    name = machine.check_name(body.get("name"))
+    try:
+        answer = {"value": machine.read(name)}
+    except OSError as error:
+        raise FirmwareError(number.HARDWARE, f"{name}: {error!r}") from None
+    if name in machine.outputs and machine.outputs.why_of(name):
+        answer["why"] = machine.outputs.why_of(name)
+    return answer
+
+
+def move(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Begin a move."""
+    axis = server.machine.axis(field.text(body, "axis"))
+    if ("by" in body) == ("to" in body):
+        raise FirmwareError(number.RANGE, "either by or to is to be given")
+    key = "by" if "by" in body else "to"
+    way = field.quantity(body, key)
+    wanted = axis.target(way if key == "by" else None, way if key == "to" else None)
+    speed = axis.checked_speed(field.quantity(body, "speed") if "speed" in body else None)
+    work = server.machine.jobs.begin(axis)
+    axis.move(wanted, speed, work)
+    return {"job": work.number}
+
+
+def home(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Begin to look for an axis's switch."""
+    axis = server.machine.axis(field.text(body, "axis"))
+    axis.check_free()
+    work = server.machine.jobs.begin(axis)
+    axis.home(work)
+    return {"job": work.number}
+
+
+def job(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Tell how a job stands."""
+    return server.machine.jobs.job(field.whole(body, "job")).told()
+
+
+def watch(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Begin to sample, or end it."""
+    names = body.get("names", [])
+    if not isinstance(names, list) or len(names) > _NAMES:
+        raise FirmwareError(number.RANGE, f"names is to be a list of at most {_NAMES}")
+    wanted = field.whole(body, "us", 0, (1 << 30) - 1)
+    sensors = server.machine.parts.sensors
+    for name in names:
+        if server.machine.check_name(name) in sensors and wanted:
+            wanted = max(wanted, sensors[name].entry.get("period_us", 0))
+        elif isinstance(server.machine.read(name), list):
+            raise FirmwareError(number.RANGE, f"{name} has no number that could be watched")
+    period = max(wanted, LEAST_US) if wanted and names else 0
+    server.telemetry.watch(names, period)
+    return {"us": period, "next": server.telemetry.next}
+
+
+def readings(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Give readings from the ring."""
+    telemetry = server.telemetry
+    names = telemetry.names
+    room = server.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 2 for name in names])
+    most = min(field.whole(body, "most"), max(1, room // _ROW_BYTES))
+    first, rows = telemetry.rows(field.whole(body, "from", 0, (1 << 62) - 1), most)
+    return {"first": first, "next": telemetry.next, "names": names, "rows": rows}
+
+
+def clock(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Give the time, which every answer holds."""
+    return {}
+
+
+def clear(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Leave the fault state, if its cause is gone."""
+    server.clear()
+    return {"state": server.lease.state}
+
+
+def configure(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Take the configuration that was uploaded."""
+    server.configure(field.whole(body, "crc"))
+    return {"cfg": server.config_crc, "dict": server.machine.dictionary.hash}
+
+
+def update(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Take the firmware that was uploaded, on trial at the next start."""
+    slot = field.text(body, "slot")
+    server.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"))
+    return {}
+
+
+def confirm(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+    """Keep the firmware that runs."""
+    server.slots.confirm()
+    return {"slot": server.slots.slot}
+
+
+COMMANDS = {
+    number.HELLO: (READ, FREE, WORK, hello),
+    number.DICTIONARY: (READ, FREE, WORK, dictionary),
+    number.OPEN: (WRITE, FREE, WORK, open_session),
+    number.SETTLE: (WRITE, OWNED, WORK, settle),
+    number.LEASE: (WRITE, COUNTED, SAFETY, lease),
+    number.STOP: (WRITE, FREE, SAFETY, stop),
+    number.SET: (WRITE, LEASED, WORK, set_output),
+    number.READ_VALUE: (READ, FREE, WORK, read_value),
+    number.MOVE: (WRITE, LEASED, WORK, move),
+    number.HOME: (WRITE, LEASED, WORK, home),
+    number.JOB: (READ, FREE, WORK, job),
+    number.WATCH: (WRITE, COUNTED, WORK, watch),
+    number.READINGS: (READ, FREE, WORK, readings),
+    number.CLOCK: (READ, FREE, WORK, clock),
+    number.CLEAR: (WRITE, COUNTED, WORK, clear),
+    number.CONFIGURE: (WRITE, LEASED_EVER, WORK, configure),
+    number.UPDATE: (WRITE, LEASED_EVER, WORK, update),
+    number.CONFIRM: (WRITE, COUNTED, WORK, confirm),
+}
+
+
+def answer(server: "Server", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
+    """Do what a request of this group asks for, or refuse it.
+
+    A command with a number keeps what it is answered, an error too: asked again, it is answered the same.
+    """
+    known = COMMANDS.get(command)
+    if known is None or known[0] != op:
+        raise FirmwareError(number.NO_COMMAND, f"{command}")
+    _, needs, lane, function = known
+    session = server.session
+    if needs >= OWNED:
+        session.check(field.whole(body, "s"))
+    if needs < COUNTED:
+        return _timed(server, function(server, body))
+    before = session.begin(lane, field.whole(body, "n"))
+    if before is not None:
+        return before
+    try:
+        _check_lease(server, needs)
+        said = function(server, body)
+    except FirmwareError as error:
+        said = refusal(error)
+    except MemoryError:
+        said = {"rc": NO_MEMORY}
+    said = _timed(server, said)
+    session.end(lane, said)
+    return said
+
+
+def _check_lease(server: "Server", needs: int) -> None:
+    if needs == LEASED and server.lease.fault:
+        raise FirmwareError(number.FAULT, server.lease.fault)
+    if needs >= LEASED and (server.lease.left_us <= 0 or server.lease.state == IDLE):
+        raise FirmwareError(number.NO_LEASE)
+
+
+def _timed(server: "Server", said: "dict[str, Any]") -> "dict[str, Any]":
+    if "t" not in said:
+        said["t"] = server.clock.now()
+    return said
