@@ -1,0 +1,111 @@
+"""Whether the work of this process is alive: what the inference loop tells, and the lease of a bridge hangs on.
+
+This module imports nothing heavy, so that the loop may call it whether or not a bridge is open; a beat takes a
+fraction of a microsecond.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+__all__ = ["HEARTBEAT", "Heartbeat", "Work"]
+
+
+class Work:
+    """What one thread works at; a ``with`` block, in which beats must come."""
+
+    __slots__ = ("_heartbeat", "announced_s", "beat_s", "depth", "until_s")
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+        self.beat_s = self.announced_s = self.until_s = 0.0
+        self.depth = 0
+
+    def __enter__(self) -> Work:
+        self.depth += 1
+        self.beat_s, self.until_s = self._heartbeat.clock(), 0.0
+        self._heartbeat.begin(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.depth -= 1
+        if self.depth:
+            self.beat_s, self.until_s = self._heartbeat.clock(), 0.0
+        else:
+            self._heartbeat.end()
+
+
+class Heartbeat:
+    """Takes beats of threads that work, and says whether all of them are alive.
+
+    Parameters
+    ----------
+    clock : function
+        Monotonic seconds.
+
+    Attributes
+    ----------
+    on_expect : function or None
+        Called when a long step was announced; whoever renews leases sets it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.on_expect: Callable[[], None] | None = None
+        self._works: dict[int, Work] = {}
+
+    def working(self) -> Work:
+        """Give the ``with`` block of this thread's work; in it a beat must come within every lease."""
+        return self._works.get(threading.get_ident()) or Work(self)
+
+    def beat(self) -> None:
+        """Tell that this thread's work goes on; outside of `working` it says nothing."""
+        work = self._works.get(threading.get_ident())
+        if work is not None:
+            work.beat_s, work.until_s = self.clock(), 0.0
+
+    def expect(self, seconds: float) -> None:
+        """Announce that this thread's next beat may take so long; more than the longest lease is cut to that."""
+        work = self._works.get(threading.get_ident())
+        if work is not None:
+            work.announced_s = work.beat_s = self.clock()
+            work.until_s = work.announced_s + seconds
+            if self.on_expect is not None:
+                self.on_expect()
+
+    def late_s(self, lease_s: float, longest_s: float) -> float:
+        """Say how much later than it may be the latest beat is; negative while all work is alive.
+
+        Parameters
+        ----------
+        lease_s, longest_s : float
+            What a beat may take, and what one that was announced may take at most.
+        """
+        now_s = self.clock()
+        late_s = float("-inf")
+        for work in tuple(self._works.values()):
+            due_s = max(work.beat_s + lease_s, min(work.until_s, work.announced_s + longest_s))
+            late_s = max(late_s, now_s - due_s)
+        return late_s
+
+    def expected_s(self) -> float:
+        """Say how long the longest step that was announced still takes; 0 for none."""
+        now_s = self.clock()
+        return max((work.until_s - now_s for work in tuple(self._works.values())), default=0.0)
+
+    def begin(self, work: Work) -> None:
+        """Count work of this thread from now on."""
+        self._works[threading.get_ident()] = work
+
+    def end(self) -> None:
+        """Count this thread's work no longer."""
+        self._works.pop(threading.get_ident(), None)
+
+
+HEARTBEAT = Heartbeat()
+"""That of this process."""

@@ -1,0 +1,124 @@
+"""A lane of requests: one outstanding at a time, numbered on, with its answer matched to it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from firmware_bridge.wire.message import Message
+
+__all__ = ["Answer", "Lane", "Waiting", "older"]
+
+_HALF = 1 << 31
+
+
+class Answer:
+    """What came back.
+
+    Attributes
+    ----------
+    body : dict
+        As it was answered.
+    sent_s, received_s : float
+        When the request was first sent, and when the answer was there.
+    sends : int
+        How often the request was sent.
+    """
+
+    __slots__ = ("body", "received_s", "sends", "sent_s")
+
+    def __init__(self, body: Mapping[str, Any], sent_s: float, received_s: float, sends: int) -> None:
+        self.body, self.sent_s, self.received_s, self.sends = body, sent_s, received_s, sends
+
+
+class Waiting:
+    """A request that has no answer yet.
+
+    Attributes
+    ----------
+    after : int or None
+        The newest clock that an answer had when this was asked: one that is older was not made for it.
+    wake : lock
+        Held, until there is something to look at again.
+    given_up : bool
+        True when somebody more urgent wants the lane.
+    """
+
+    __slots__ = ("after", "body", "given_up", "message", "received_s", "sends", "suspect", "wake")
+
+    def __init__(self, message: Message, after: int | None) -> None:
+        self.message, self.after = message, after
+        self.body: Mapping[str, Any] | None = None
+        self.received_s = 0.0
+        self.sends = 0
+        self.suspect = False
+        self.given_up = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+    def awake(self) -> None:
+        """Have the thread that waits look again."""
+        with contextlib.suppress(RuntimeError):  # another thread did it just now
+            self.wake.release()
+
+    def takes(self, answer: Message) -> bool:
+        """Say whether this is the answer's request."""
+        asked = self.message
+        return (
+            self.body is None
+            and answer.sequence == asked.sequence
+            and answer.command == asked.command
+            and answer.group == asked.group
+            and answer.op == asked.op + 1
+        )
+
+    def believes(self, answer: Message) -> bool:
+        """Say whether an answer was made for this request, and not for one of 256 requests ago that came late.
+
+        A clock that goes back may also be that of a microcontroller which restarted: errors are believed at once, and
+        other answers when it happens again after the request was sent once more.
+        """
+        told = answer.body.get("t")
+        if self.after is None or type(told) is not int or "err" in answer.body or not older(told, self.after):
+            return True
+        believed = self.suspect and self.sends > 1
+        self.suspect = True
+        return believed
+
+
+class Lane:
+    """One of the lanes of a link.
+
+    Attributes
+    ----------
+    lock : lock
+        Held by who has a request in it.
+    waiting : Waiting or None
+        That request.
+    """
+
+    __slots__ = ("_sequence", "lock", "name", "waiting")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = threading.Lock()
+        self.waiting: Waiting | None = None
+        self._sequence = 0
+
+    def next(self) -> int:
+        """Give the next request's sequence; asked by who holds the lock."""
+        self._sequence = (self._sequence + 1) & 0xFF
+        return self._sequence
+
+
+def older(one: int, other: int) -> bool:
+    """Say whether a clock of 32 bits is before another, within half its range.
+
+    Examples
+    --------
+    >>> older(4294967290, 5), older(5, 4294967290), older(7, 7)
+    (True, False, False)
+    """
+    return (one - other) & 0xFFFFFFFF >= _HALF

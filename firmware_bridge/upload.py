@@ -1,0 +1,75 @@
+"""Files to the microcontroller, in pieces that its buffer holds; what was interrupted goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from firmware_bridge.error import BridgeError, Refused, UnknownName
+
+__all__ = ["NAMES", "Progress", "ignore", "send_file"]
+
+Progress: TypeAlias = "Callable[[int, int], object]"
+
+NAMES = ("/config.json", "/slot/a", "/slot/b")
+# What stands around a piece in a packet: length and CRC, header, the map with name, session, length and offset.
+_AROUND_BYTES = 96
+_STUCK = 5
+
+
+def ignore(sent: int, whole: int) -> None:
+    """Take no notice of bytes sent, and bytes in all."""
+
+
+def send_file(
+    name: str,
+    data: bytes,
+    buffer_bytes: int,
+    piece: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    progress: Progress = ignore,
+) -> None:
+    """Send a file.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    data : bytes
+        All of it.
+    buffer_bytes : int
+        The longest packet that the microcontroller takes.
+    piece : function
+        Sends one piece and gives its answer, in which ``off`` says what it wants next.
+    progress : function
+        Told bytes sent, and bytes in all, after each piece.
+
+    Raises
+    ------
+    UnknownName
+        If the file has another name.
+    BridgeError
+        If the microcontroller refuses, or does not go on.
+    """
+    if name not in NAMES:
+        raise UnknownName(f"{name!r} cannot be sent.", why=f"The microcontroller takes {', '.join(NAMES)} only.")
+    if not data:
+        raise Refused(f"{name} would be empty.", fix="Give a file with something in it.")
+    size, sent, stuck = buffer_bytes - _AROUND_BYTES, 0, 0
+    while sent < len(data):
+        body: dict[str, Any] = {"name": name, "off": sent, "data": data[sent : sent + size]}
+        if sent == 0:
+            body["len"] = len(data)
+        told = piece(body).get("off")
+        if type(told) is not int or not 0 <= told <= len(data):
+            raise BridgeError(
+                f"The microcontroller wants byte {told!r} of {name}, which has {len(data)}.", fix="Try again."
+            )
+        stuck = stuck + 1 if told <= sent else 0
+        if stuck == _STUCK:
+            raise BridgeError(
+                f"{name} does not get on from byte {told} of {len(data)}.",
+                why="The microcontroller asks for the same piece again and again.",
+                fix="See whether it has room: edge bridge info; then try again.",
+            )
+        sent = told
+        progress(sent, len(data))
