@@ -12,6 +12,8 @@ LEVELS = 8
 _INDEFINITE = -1
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _BREAK = 0xFF
+_NAN = b"\xfb\x7f\xf8\0\0\0\0\0\0"
+"""The one that is written, whichever it was."""
 
 
 class CborError(ValueError):
@@ -78,8 +80,7 @@ def _write(out: bytearray, value: object, levels: int) -> None:
     elif isinstance(value, str):
         _write_text(out, value)
     elif isinstance(value, float):
-        out.append(0xFB)
-        out.extend(struct.pack(">d", value))
+        out.extend(struct.pack(">Bd", 0xFB, value) if value == value else _NAN)
     elif isinstance(value, (bytes, bytearray, memoryview)):
         _head(out, _BYTES, len(value))
         out.extend(value)

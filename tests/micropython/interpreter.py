@@ -11,6 +11,10 @@ as on a microcontroller. So can `port`, the program's serial line, alike in both
     port.read(wait_ms=0)  # bytes: what has come in, at most 1024; b"" when nothing came within wait_ms
     port.write(data)      # waits while the line is full, for 100 ms at most, then drops the rest as a UART does
 
+A program that runs long ends with `again(step)` of the module `again`, which calls ``step()`` until it gives True::
+
+    again(step)           # not `while True: step()`: under node memory is given back only between two calls
+
 What a program prints goes to `Served.printed()`. It runs in the folder ``disk``, with relative paths;
 the folder outlives it. A program that has nothing to do should wait in `port.read(1)`: under node `time.sleep_ms` burns
 the processor.
@@ -198,14 +202,15 @@ def _stage() -> Path:
     package = folder / "firmware_bridge"
     package.mkdir()
     (package / "__init__.py").touch()
+    for name in ("again.py", "port.py"):
+        (folder / name).symlink_to(HERE / name)
     for name in PURE:
         (package / name).symlink_to(ROOT / "firmware_bridge" / name)
-    (folder / "port.py").symlink_to(HERE / "port.py")
     return folder
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "MICROPYPATH": f"{_stage()}:.frozen"}
+    return {**os.environ, "MICROPYPATH": str(_stage())}
 
 
 @contextlib.contextmanager

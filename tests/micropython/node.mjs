@@ -1,5 +1,5 @@
 // Run a script in MicroPython's WebAssembly port: node node.mjs MODULE HEAP_KB SCRIPT ARGS...
-// The modules are read from MICROPYPATH's first folder, the script runs in the folder that node was started in, and
+// The modules are read from the folder MICROPYPATH, the script runs in the folder that node was started in, and
 // /dev/port is the file descriptor that EDGE_PORT gives, non-blocking.
 import fs from "node:fs";
 import path from "node:path";
@@ -106,15 +106,19 @@ function servePort(fd) {
 }
 
 FS.mkdir("/lib");
-FS.mount(folderOf(process.env.MICROPYPATH.split(":")[0]), {}, "/lib");
+FS.mount(folderOf(process.env.MICROPYPATH), {}, "/lib");
 FS.mkdir("/disk");
 FS.mount(folderOf(process.cwd()), {}, "/disk");
 FS.chdir("/disk");
 if (process.env.EDGE_PORT) servePort(Number(process.env.EDGE_PORT));
+// Not .frozen: its binascii and others hide what a microcontroller has behind slower ones that differ.
 const text = JSON.stringify([script, ...args]);
-python.runPython(`import sys, json\nsys.path[:] = ["/lib", ".frozen"]\nsys.argv[:] = json.loads(${JSON.stringify(text)})`);
+python.runPython(`import sys, json\nsys.path[:] = ["/lib"]\nsys.argv[:] = json.loads(${JSON.stringify(text)})`);
 try {
   python.runPython(fs.readFileSync(script, "utf8"));
+  python.runPython("import again");
+  const steps = python.globals.get("again").steps;
+  for (const step of steps) while (!step());
 } catch (error) {
   if (error.type !== "SystemExit") console.error(error.message);
   process.exitCode = error.type === "SystemExit" ? Number(error.message.match(/SystemExit: (\d+)/)?.[1] ?? 0) : 1;
