@@ -1,7 +1,7 @@
 """Compare a bundle with mixed INT4 weights with the INT8 one of the same shape, in turns, each in a process of its own.
 
     python benchmarks/make_bundles.py 135m 135m-int4
-    python benchmarks/four_bit.py --json OUT [--shape 135m] [--turns 7] [--threads 2] [--short]
+    python benchmarks/four_bit.py --json OUT [--shape 135m] [--recipe int4] [--turns 7] [--threads 2] [--short]
 
 Each turn loads from a warm weight cache, takes 128 tokens of prompt and gives 128 of answer, greedy, as `decode` does.
 JSON: `{"int8": {...}, "int4": {...}, "ratio": {"decode", "prefill", "first_token", "load", "peak_rss"}, "together":
@@ -117,7 +117,8 @@ def _decoder(stack: ExitStack, bundle: Path, cache: Path, threads: int) -> Decod
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", default="135m", help="its bundles are build/bundles/SHAPE and SHAPE-int4.litertlm")
+    parser.add_argument("--shape", default="135m", help="its bundles are build/bundles/SHAPE and SHAPE-RECIPE.litertlm")
+    parser.add_argument("--recipe", choices=("int4", "int4-32"), default="int4", help="of the 4-bit bundle")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--threads", type=int, default=min(4, len(os.sched_getaffinity(0))))
@@ -126,7 +127,7 @@ def main() -> None:
     turns, answer = (1, 16) if asked.short else (asked.turns, ANSWER)
     with tempfile.TemporaryDirectory() as scratch:
         shape, folder = ("tiny", Path(scratch)) if asked.short else (asked.shape, FOLDER)
-        bundles = {"int8": folder / f"{shape}.litertlm", "int4": folder / f"{shape}-int4.litertlm"}
+        bundles = {"int8": folder / f"{shape}.litertlm", "int4": folder / f"{shape}-{asked.recipe}.litertlm"}
         if asked.short:
             from make_bundles import make  # needs PyTorch, which no other form does
 
@@ -136,7 +137,7 @@ def main() -> None:
             if not bundle.exists():
                 raise SystemExit(f"{bundle} is not there: python benchmarks/make_bundles.py {bundle.stem}")
         result = compare(bundles, turns, asked.threads, answer)
-    result |= {"shape": shape, "turns": turns, "threads": asked.threads, "bars": BARS}
+    result |= {"shape": shape, "recipe": asked.recipe, "turns": turns, "threads": asked.threads, "bars": BARS}
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({"ratio": result["ratio"], "together": result["together"]}))

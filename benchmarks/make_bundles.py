@@ -32,8 +32,10 @@ _SEEING = Plan(lengths=(128, 384, 1024), prefill=(16, 64, 128), verify=())
 BUNDLES = {
     "tiny": ("tiny", "int8", Plan()),
     "tiny-int4": ("tiny", "int4", Plan()),
+    "tiny-int4-32": ("tiny", "int4-32", Plan()),
     "135m": ("135m", "int8", Plan()),
     "135m-int4": ("135m", "int4", Plan()),
+    "135m-int4-32": ("135m", "int4-32", Plan()),
     "tiny-vision": ("tiny", "int8", _SEEING),
     "360m": ("360m", "int8", Plan()),
     "360m-vision": ("360m", "int8", _SEEING),
