@@ -25,8 +25,15 @@ class Step(nn.Module):
         super().__init__()
         self.decoder, self.speak = decoder, speak
 
-    def forward(self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, **caches: Tensor) -> dict[str, Tensor]:
-        return self.decoder.step(embeddings, input_pos, mask, caches, speak=self.speak)
+    def forward(
+        self,
+        embeddings: Tensor,
+        input_pos: Tensor,
+        mask: Tensor,
+        last_row: Tensor | None = None,
+        **caches: Tensor,
+    ) -> dict[str, Tensor]:
+        return self.decoder.step(embeddings, input_pos, mask, caches, speak=self.speak, last_row=last_row)
 
 
 class Embedder(nn.Module):
@@ -46,17 +53,24 @@ def export_decoder(
     prefills: Sequence[int] = PREFILL_LENGTHS,
     cache_lengths: Sequence[int] = (CACHE_LENGTH,),
 ) -> None:
-    """Write the decoder with a signature per prefill length, and one to decode, for each length of the cache.
+    """Write the decoder: for each length of the cache a signature to decode, and one per prefill length.
 
-    Those of the longest cache have the plain names, which LiteRT-LM looks for; it passes over the others.
+    Those for prompts score what may follow one token. Of the longest cache there are also those that do not, and have
+    plain names like its `decode`: LiteRT-LM looks for these, and passes over the others.
     """
     converter = None
     for cache_length in cache_lengths:
-        prefix = "" if cache_length == max(cache_lengths) else f"cache_{cache_length}_"
-        for length, name in [*((n, f"prefill_{n}") for n in prefills), (1, "decode")]:
-            module = Step(decoder, speak=length == 1).eval()
+        ours, longest = f"cache_{cache_length}_", cache_length == max(cache_lengths)
+        runs = [(f"prefill_{n}", n, False, False) for n in prefills if longest]
+        runs += [(f"{ours}prefill_{n}", n, True, True) for n in prefills]
+        runs += [("decode" if longest else f"{ours}decode", 1, True, False)]
+        for name, length, speak, last in runs:
+            module = Step(decoder, speak=speak).eval()
             add = litert_torch.signature if converter is None else converter.signature
-            converter = add(prefix + name, module, sample_kwargs=_inputs(decoder, length, cache_length))
+            inputs = _inputs(decoder, length, cache_length)
+            if last:
+                inputs["last_row"] = torch.zeros(1, 1, length)
+            converter = add(name, module, sample_kwargs=inputs)
     converter.convert(strict_export=False).export(str(path))
 
 

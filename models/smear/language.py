@@ -282,7 +282,14 @@ class Decoder(nn.Module):
         return cast(Tensor, self.logits(self.last(x if keep is None else x[keep])))
 
     def step(
-        self, embeddings: Tensor, input_pos: Tensor, mask: Tensor, caches: dict[str, Tensor], *, speak: bool
+        self,
+        embeddings: Tensor,
+        input_pos: Tensor,
+        mask: Tensor,
+        caches: dict[str, Tensor],
+        *,
+        speak: bool,
+        last_row: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Process ``(1, t, width)`` embeddings behind what the caches hold.
 
@@ -297,6 +304,9 @@ class Decoder(nn.Module):
             ``kv_cache_k_N (1, heads, length, head_width)``, ``kv_cache_v_N (1, heads, head_width, length)``.
         speak : bool
             Also give the logits.
+        last_row : (1, 1, t) float32, optional
+            Give them after one embedding only: that whose place holds 1, the others 0. All fill the caches, but the
+            last layer goes on with that one alone.
         """
         turn = rotary(input_pos, self.shape.head_width)
         start = input_pos[0].reshape(1)
@@ -307,6 +317,11 @@ class Decoder(nn.Module):
             at_k, at_v = torch.cat([zero, zero, start, zero]), torch.cat([zero, zero, zero, start])
             k = dynamic_update_slice(caches[f"kv_cache_k_{i}"], k, [*at_k])
             v = dynamic_update_slice(caches[f"kv_cache_v_{i}"], v.transpose(2, 3), [*at_v])
+            if last_row is not None and i == len(self.layers) - 1:
+                # A product, for the engine gathers nothing.
+                x, turn = last_row @ x, ((last_row @ turn[0][None])[0], (last_row @ turn[1][None])[0])
+                mask = last_row[None] @ mask
+                q = cast(Layer, layer).split(x, turn)[0]
             scores = bmm_4d(q * self.shape.head_width**-0.5, k) + mask
             x = cast(Layer, layer).join(x, bmm_4d(F.softmax(scores, -1), v))
             out |= {f"kv_cache_k_{i}": k, f"kv_cache_v_{i}": v}

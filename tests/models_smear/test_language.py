@@ -14,7 +14,8 @@ import language  # noqa: E402
 from tokenizer import CACHE_LENGTH  # noqa: E402
 
 
-def test_steps_over_a_cache_give_what_the_whole_sequence_gives():
+@pytest.mark.parametrize("last", [None, 0, 1, 2])
+def test_steps_over_a_cache_give_what_the_whole_sequence_gives(last: int | None):
     torch.manual_seed(0)
     decoder = language.Decoder(language.Shape(64, layers=2)).eval()
     rows = torch.randn(1, 10, language.WIDTH)
@@ -22,16 +23,19 @@ def test_steps_over_a_cache_give_what_the_whole_sequence_gives():
     for i in range(2):
         caches[f"kv_cache_k_{i}"] = torch.zeros(1, 4, CACHE_LENGTH, 32)
         caches[f"kv_cache_v_{i}"] = torch.zeros(1, 4, 32, CACHE_LENGTH)
+    chosen = None if last is None else torch.eye(3)[last][None, None]
     with torch.no_grad():
         whole = decoder(rows)
-        for start, stop in ((0, 6), (6, 9), (9, 10)):
+        for start, stop in ((0, 4), (4, 7), (7, 10)):
             mask = torch.full((1, 1, stop - start, CACHE_LENGTH), -1e30)
             for i in range(start, stop):
                 mask[0, 0, i - start, : i + 1] = 0
             positions = torch.arange(start, stop, dtype=torch.int32)
-            out = decoder.step(rows[:, start:stop], positions, mask, caches, speak=stop == 10)
+            row = chosen if stop == 10 else None
+            out = decoder.step(rows[:, start:stop], positions, mask, caches, speak=stop == 10, last_row=row)
             caches = {k: v for k, v in out.items() if k.startswith("kv")}
-    assert torch.allclose(out["logits"][0, 0], whole[0, -1], atol=1e-4)
+    expected = whole[:, 7:] if last is None else whole[:, 7 + last : 8 + last]
+    assert torch.allclose(out["logits"], expected, atol=1e-4)
 
 
 def blobs(places: list[tuple[int, int]], width: float = 2.0) -> torch.Tensor:

@@ -16,6 +16,7 @@ from edge_sdk.errors import EdgeError, OverBudget
 from edge_sdk.memory import engine_threads, measurement, plan_for
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
+from edge_sdk.memory.footprint import used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache, open_model, weight_cache
 
@@ -165,7 +166,8 @@ def test_what_a_bundle_says_of_itself_is_believed_down_to_half_of_its_headers(mo
         names = [section.name for section in bundle.sections if section.is_model]
         nothing = {"load_private": 0, "private": 0, "file": 0, "left_private": 0}
         sections = {
-            name: nothing | {"signatures": {load.signature: [0, 0] for load in workload(bundle, name)}}
+            name: nothing
+            | {"signatures": {load.signature: [0, 0] for load in used_graphs(workload(bundle, name), None)}}
             for name in names
         }
         circumstances = measurement.describe_circumstances("interpreter", 3, cached=False)
