@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -17,6 +16,7 @@ from edge_sdk.bundle import Bundle
 from edge_sdk.errors import ClosedError, EdgeError
 from edge_sdk.frame import Frame
 from edge_sdk.memory import LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan
+from edge_sdk.pipeline.ahead import begin_ahead
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Count
@@ -75,9 +75,7 @@ class VisionLanguageModel:
     def __enter__(self) -> VisionLanguageModel:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -163,7 +161,7 @@ class VisionLanguageModel:
         try:
             talk = self._idle.pop()
         except IndexError:
-            talk = self._converse(self._idle_again)
+            talk = self._converse(self._idle_again, sees=frames is not None)
         try:
             return talk.ask(
                 prompt,
@@ -284,8 +282,10 @@ class VisionLanguageModel:
             self._loader.close()
             self.bundle.close()
 
-    def _converse(self, when_done: Callable[[Conversation], None] | None) -> Conversation:
+    def _converse(self, when_done: Callable[[Conversation], None] | None, *, sees: bool = False) -> Conversation:
         with self._lock:
+            if sees and self.plan is None and self._vision is None and self.bundle.metadata.vision is not None:
+                begin_ahead(self._eyes().prepare)  # beside the tokenizer's library and the language model
             language, card = self._words(), self.bundle.card
             eyes = self._eyes() if language.pictures else None
         most = card.frames_per_question if card else None
@@ -314,8 +314,7 @@ class VisionLanguageModel:
             self._look_at_memory(LANGUAGE)
 
         longest = self.plan.cache_length if self.plan else None
-        for_good = self.plan is None
-        decoder = Decoder(self.bundle, self._loader.acquire, pause, longest, self._kin, for_good=for_good)
+        decoder = Decoder(self.bundle, self._loader.acquire, pause, longest, self._kin, for_good=self.plan is None)
         self._kin = decoder.kin
         return decoder
 

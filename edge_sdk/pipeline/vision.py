@@ -85,6 +85,13 @@ class Vision:
                     self._maps_told = head.signature.outputs if head else {}
             return self._maps_told
 
+    def prepare(self) -> None:
+        """Open what makes visual tokens of a frame, and have the engine ready for it; only where that is for good."""
+        with self._lock, self._open(self._adapter) as (eyes, _):
+            models = tuple(eyes.models)
+        for model in models:  # a frame may be encoded while the adapter is prepared
+            model.prepare()
+
     def tokens(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give a frame's visual tokens, ``(T, E) float32``, not to be written to; the last frame's are kept."""
         with self._speaking:
@@ -159,6 +166,7 @@ class _Eyes:
     """The buffers, and the runs that are bound to them; they go when one of the models does."""
 
     def __init__(self, encoder: Model, prepare: Callable[[TensorSpec], Preprocess]) -> None:
+        self.models = [encoder]
         self._encode = encoder.bind()
         picture = _only(self._encode.signature.inputs, encoder, "input")
         self._picture = self._encode.inputs[picture.name]
@@ -177,6 +185,7 @@ class _Eyes:
                     f"{list(self.features.shape)} {self.features.dtype}.",
                     why="The bundle's sections do not belong together.",
                 )
+            self.models.append(model)
             self._after[name] = model.bind(inputs={spec.name: self.features} if in_place else None)
         return self._after[name]
 

@@ -87,6 +87,7 @@ class LiteRtModel(Model):
         self._is_new = True  # nothing was run since the engine mapped the weights
         self._programs: weakref.WeakSet[Program] = weakref.WeakSet()
         self._program: Program | None = None
+        self._whole = whole
         self._groups = () if whole else cache_groups(description)
         self._told = {name: _told(item) for name, item in description.signatures.items()} if self._groups else {}
         # A limit on the size of files holds for XNNPACK's file in memory too, and passing it ends the process.
@@ -121,9 +122,13 @@ class LiteRtModel(Model):
         return log.complaints()
 
     def prepare(self) -> None:
-        """Prepare all signatures now instead of at their first run, which completes a new cache file."""
-        assert self._program is not None
-        self._program.prepare()
+        """Prepare all signatures that are loaded, which completes a new cache file, and have the weights at hand."""
+        with self._busy:
+            self._check_open()
+            assert self._program is not None
+            self._program.prepare()
+            if not self._whole:  # what packs weights runs none of them
+                self.bring_in()
 
     def cancel(self) -> None:
         """Stop the run that goes on in another thread; see `Model.cancel`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
@@ -52,6 +53,7 @@ ELEMENT_TYPES = {
     17: "uint16",
 }
 _CODES = {name: code for code, name in ELEMENT_TYPES.items()}
+_loading = threading.Lock()
 # Said where the engine itself gives no reason (litert_common.h).
 _STATUS = {
     1: "an argument is wrong",
@@ -125,6 +127,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "CompiledModelGetErrorMessages": (c_void_p, POINTER(c_void_p)),
     "CompiledModelClearErrors": (c_void_p,),
 }
+_QUICK = frozenset(name for name in _SIGNATURES if name.startswith("Get")) - {"GetCompiledModelOutputTensorLayouts"}
 _DESTROYERS = ("Model", "Options", "CompiledModel", "TensorBuffer", "Environment")
 
 
@@ -140,10 +143,12 @@ class LiteRt:
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
         self.path = path
-        # RunCompiledModel is called directly, once for each token; CDLL lets go of the GIL around it.
+        # RunCompiledModel is called directly, once for each token; CDLL lets go of the GIL around it. What only looks
+        # something up keeps it: to get it back may take 5 ms beside another thread, for each of hundreds of names.
+        quick = ctypes.PyDLL(str(path))
         self.functions: dict[str, Any] = {}
         for name, arguments in _SIGNATURES.items():
-            function = getattr(self._library, f"LiteRt{name}")
+            function = getattr(quick if name in _QUICK else self._library, f"LiteRt{name}")
             function.argtypes, function.restype = arguments, c_int
             self.functions[name] = function
         for name in _DESTROYERS:
@@ -251,7 +256,6 @@ def library_path() -> Path:
     return path
 
 
-@cache
 def load_library() -> LiteRt:
     """Find and load the library, once for the process.
 
@@ -264,6 +268,12 @@ def load_library() -> LiteRt:
     EdgeError
         The processor lacks what the library uses without asking.
     """
+    with _loading:  # two models may be the first ones, on two threads
+        return _load()
+
+
+@cache
+def _load() -> LiteRt:
     path = library_path()
     require("ai-edge-litert")
     try:

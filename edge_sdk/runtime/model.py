@@ -191,8 +191,10 @@ class Model(ABC):
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else ", ".join(self.signatures)
-        return f"<Model {self.name} in {self.engine}: {state}>"
+        return f"<Model {self.name} in {self.engine}: {'closed' if self._closed else ', '.join(self.signatures)}>"
+
+    def prepare(self) -> None:  # noqa: B027
+        """Have the engine do now what the first run of what is loaded would begin with."""
 
     def signature(self, name: str | None = None) -> Signature:
         """Return a signature; without a name the only one there is.
@@ -317,11 +319,10 @@ class Model(ABC):
     def _arrays(
         self, signature: Signature, specs: Mapping[str, TensorSpec], given: Mapping[str, Array], side: str
     ) -> dict[str, Array]:
-        for name in given:
+        for name, array in given.items():
             if name not in specs:
                 what = f"{signature.name!r} of {self.name} has no {side} {name!r}."
                 raise ShapeError(what, fix=f"It has: {', '.join(specs)}.")
-        for name, array in given.items():
             self._check_array(specs[name], array, f"The {side} {name!r} of {signature.name!r} in {self.name}")
         return {name: given[name] if name in given else self.buffer(spec) for name, spec in specs.items()}
 
@@ -329,8 +330,7 @@ class Model(ABC):
         if not isinstance(array, np.ndarray) or array.shape != spec.shape or array.dtype != spec.dtype:
             found = f"{list(array.shape)} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             raise ShapeError(f"{what} takes {list(spec.shape)} {spec.dtype}; this is {found}.")
-        whole = array.flags.c_contiguous and array.flags.writeable
-        if not whole or array.ctypes.data % ALIGNMENT_BYTES:
+        if not (array.flags.c_contiguous and array.flags.writeable) or array.ctypes.data % ALIGNMENT_BYTES:
             raise ShapeError(
                 f"{what} got an array whose memory the engine cannot use as it is.",
                 why="It must be contiguous, writeable and start at a multiple of 64 bytes.",

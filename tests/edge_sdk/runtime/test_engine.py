@@ -45,7 +45,7 @@ def test_only_the_c_library_is_loaded_and_no_plug_in(material: Path) -> None:
 def without_litert(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ai_edge_litert" else real(name))
-    monkeypatch.setattr("edge_sdk.runtime.litert_program.load_library", litert_library.load_library.__wrapped__)
+    monkeypatch.setattr("edge_sdk.runtime.litert_program.load_library", litert_library._load.__wrapped__)
 
 
 @pytest.mark.usefixtures("without_litert")
@@ -64,7 +64,7 @@ def test_a_library_that_cannot_be_loaded_says_why(tmp_path: Path, monkeypatch: p
     spec.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(MissingDependency, match=r"does not run here") as caught:
-        litert_library.load_library.__wrapped__()
+        litert_library._load.__wrapped__()
     assert "libLiteRt.so" in (caught.value.why or "")
 
 

@@ -7,7 +7,7 @@ import pytest
 import boards.requirement
 from boards import Cluster, EdgeError, Processor
 from edge_sdk.runtime.interpreter import _interpreter_module
-from edge_sdk.runtime.litert_library import load_library
+from edge_sdk.runtime.litert_library import _load
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def old_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("old_processor")
 def test_an_engine_that_would_die_of_sigill_is_not_loaded() -> None:
     with pytest.raises(EdgeError, match=r"ai-edge-litert needs asimd, which 1 x weak does not have"):
-        load_library.__wrapped__()
+        _load.__wrapped__()
     with pytest.raises(EdgeError, match=r"tflite-runtime needs (asimd|neon and vfpv4), which 1 x weak does not have"):
         _interpreter_module()

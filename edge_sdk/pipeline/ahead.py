@@ -1,0 +1,25 @@
+"""Begin what will be needed next, beside what is needed first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+__all__ = ["begin_ahead"]
+
+logger = logging.getLogger(__name__)
+
+
+def begin_ahead(work: Callable[[], None]) -> threading.Thread:
+    """Do some work on a thread of its own; what goes wrong there, whoever needs its result will meet again."""
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            logger.debug("What was begun ahead failed: %s", error)
+
+    thread = threading.Thread(target=run, name="ahead", daemon=True)
+    thread.start()
+    return thread

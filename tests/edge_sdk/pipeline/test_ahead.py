@@ -1,0 +1,70 @@
+"""What is begun ahead is there sooner, and an error in it is the asker's to meet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+import edge_sdk as edge
+from edge_sdk.pipeline import model as model_module
+from edge_sdk.pipeline.ahead import begin_ahead
+from edge_sdk.pipeline.vision import Vision
+
+PHOTO = Path(edge.__file__).parent / "data/photos/smear-1.jpg"
+QUESTION = "How many red blood cells are there?"
+
+
+def test_work_that_is_begun_ahead_is_done_on_a_thread_of_its_own() -> None:
+    done: list[str] = []
+    begin_ahead(lambda: done.append(threading.current_thread().name)).join()
+    assert done == ["ahead"]
+
+
+def test_what_fails_ahead_is_noted_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def work() -> None:
+        raise OSError("the card was pulled out")
+
+    with caplog.at_level(logging.DEBUG, "edge_sdk.pipeline.ahead"):
+        begin_ahead(work).join()
+    assert "the card was pulled out" in caplog.text
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """Have noted what a model begins ahead."""
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(model_module, "begin_ahead", lambda work: threads.append(begin_ahead(work)))
+    return threads
+
+
+def test_the_first_question_about_a_frame_opens_what_sees_beside_the_language_model(
+    begun: list[threading.Thread],
+) -> None:
+    with edge.load("smear", threads=1) as model:
+        first = model.ask(QUESTION, PHOTO).text
+        assert model.ask(QUESTION, PHOTO).text == first
+    assert len(begun) == 1
+    begun[0].join(timeout=10)
+    assert not begun[0].is_alive()
+
+
+def test_nothing_is_opened_ahead_for_a_question_without_a_frame_or_within_a_plan(
+    begun: list[threading.Thread],
+) -> None:
+    with edge.load("smear", threads=1) as model:
+        assert model.ask(QUESTION).text
+    with edge.load("smear", budget="300MB") as model:
+        assert model.ask(QUESTION, PHOTO).text
+    assert begun == []
+
+
+def test_a_question_is_answered_though_opening_ahead_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(vision: Vision) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Vision, "prepare", fail)
+    with edge.load("smear", threads=1) as model:
+        assert model.ask(QUESTION, PHOTO).text
