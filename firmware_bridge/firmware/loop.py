@@ -7,8 +7,6 @@ if TYPE_CHECKING:
 
     from firmware_bridge.firmware.server import Server
 
-_PAUSE_S = 0.0005
-
 
 def run(server: "Server", port: "Any", sleep: "Callable[[float], None]") -> None:
     """Serve until a restart is wanted; however it ends, everything is safe then.
@@ -18,19 +16,21 @@ def run(server: "Server", port: "Any", sleep: "Callable[[float], None]") -> None
     server : Server
         What answers.
     port : object
-        ``read()`` gives what has come in, a few hundred bytes at most, without waiting; ``write(data)``.
+        ``read(wait_ms)`` gives what has come in, a few hundred bytes at most, and waits no longer than that for it;
+        ``write(data)`` waits for a bounded time, too.
     sleep : callable
         Waits for seconds.
     """
     try:
         while not server.restart_wanted:
-            data = port.read()
+            pause_us = server.pause_us
+            data = port.read(1 if pause_us >= 1000 else 0)
             if data:
                 answer = server.receive(data)
                 if answer:
                     port.write(answer)
+            elif 0 < pause_us < 1000:
+                sleep(pause_us / 1_000_000)
             server.poll()
-            if not data and not server.busy:
-                sleep(_PAUSE_S)
     finally:
         server.close()

@@ -41,7 +41,7 @@ class Axis:
         self.position = 0  # steps
         self.known = False
         self.job: Job | None = None
-        self._burst = getattr(pins, "burst", 1)
+        self.burst = getattr(pins, "burst", 1)
         self._step_pm: int = max(1, round(entry.get("um_per_step", entry.get("step", 1)) * 1_000_000))
         self._least_nm = round(entry["least"] * 1000)
         self._most_nm = round(entry["most"] * 1000)
@@ -175,13 +175,13 @@ class Axis:
         self._wait_us -= passed_us
         pulses = 0
         try:
-            while self._wait_us <= 0 and pulses < self._burst and self.job is not None:
+            while self._wait_us <= 0 and pulses < self.burst and self.job is not None:
                 pulses += 1
                 self._step()
         except OSError as error:
             self._fail(repr(error))
         if pulses:
-            self._wait_us = max(self._wait_us, self._least_wait_us if self._burst == 1 else 0)
+            self._wait_us = max(self._wait_us, self._least_wait_us if self.burst == 1 else 0)
 
     def _step(self) -> None:
         if self._phase != _MOVE and self.pins.at_switch() == (self._phase == _ON) and not self._stopping:

@@ -94,9 +94,12 @@ class Server:
         self._start()
 
     @property
-    def busy(self) -> bool:
-        """Whether an axis moves, so that it is to be polled without a pause."""
-        return self.machine.moving
+    def pause_us(self) -> int:
+        """How long it need not be polled: not at all while pulses are to be made one by one."""
+        for axis in self.machine.axes.values():
+            if axis.moving and axis.burst == 1:
+                return 0
+        return 200 if 0 < self.telemetry.period_us < 5000 else 1000
 
     @property
     def noise(self) -> "dict[str, int]":

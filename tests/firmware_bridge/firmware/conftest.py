@@ -1,0 +1,18 @@
+"""The bench that the firmware's tests stand on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Give a server that has just started, with recorded hardware and a clock that stands."""
+    return Bench(str(tmp_path))
