@@ -6,9 +6,7 @@ import json
 import logging
 import threading
 import time
-import zlib
 from collections.abc import Callable, Collection, Mapping
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,13 +15,14 @@ from firmware_bridge import dictionary as dictionaries
 from firmware_bridge.axis import Axis
 from firmware_bridge.clock import Clock
 from firmware_bridge.dictionary import Dictionary, SensorEntry
-from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted
+from firmware_bridge.error import BridgeError
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
 from firmware_bridge.hello import Hello
 from firmware_bridge.job import Job
 from firmware_bridge.lane import Answer
 from firmware_bridge.lease import Keeper
 from firmware_bridge.link import Link
+from firmware_bridge.maintenance import Maintenance
 from firmware_bridge.output import Output
 from firmware_bridge.permission import Action, Permission
 from firmware_bridge.port import Port, open_port, resolve
@@ -33,7 +32,7 @@ from firmware_bridge.sensor import Sensor
 from firmware_bridge.session import Session
 from firmware_bridge.statistic import Statistics
 from firmware_bridge.telemetry import Telemetry
-from firmware_bridge.upload import Progress, ignore, send_file
+from firmware_bridge.upload import Progress, ignore
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import WRITE
 
@@ -42,8 +41,6 @@ __all__ = ["Bridge", "open_bridge"]
 logger = logging.getLogger("edge_sdk.bridge")
 
 _GIVE_BACK_S = 0.3
-_RESTART_S = 30.0
-_PAUSE_S = 0.1
 
 
 def open_bridge(
@@ -123,6 +120,7 @@ class Bridge:
         self._permission = Permission(allow, dry_run=dry_run, clock=clock)
         self.lease = Keeper(self._renew, heartbeat, lease_s=lease_s, longest_s=self._longest_s)
         self._telemetry = Telemetry(self._watch, self._readings, lambda: self._session.epoch, self._ended.wait)
+        self._maintenance = Maintenance(self._session, self._ended.wait, clock)
         self._sensors: dict[str, Sensor] = {}
 
     def __repr__(self) -> str:
@@ -145,15 +143,11 @@ class Bridge:
     @property
     def info(self) -> Hello:
         """What the microcontroller said of itself when it was last asked; see `look`."""
-        hello = self._session.hello
-        if hello is None:
-            raise BridgeError("This bridge was not opened yet.", fix="Get one from open_bridge().")
-        return hello
+        return self._session.info
 
     def look(self) -> Hello:
         """Ask the microcontroller about itself now."""
-        self._session.refresh()
-        return self.info
+        return self._session.refresh()
 
     @property
     def dictionary(self) -> Dictionary:
@@ -201,26 +195,12 @@ class Bridge:
 
     def upload(self, name: str, data: bytes, progress: Progress = ignore) -> None:
         """Send a file: ``/config.json``, ``/slot/a`` or ``/slot/b``. See `send_file`."""
-        what = f"Sending {name}"
-
-        def piece(body: Mapping[str, Any]) -> Mapping[str, Any]:
-            told = {"s": self._session.number, **body}
-            return self._session.ask(WRITE, number.FILE, number.FILE_DATA, told, what).body
-
-        send_file(name, data, self.info.buffer_bytes, piece, progress)
+        self._maintenance.upload(name, data, progress)
 
     def configure(self, config: Mapping[str, Any] | str | Path) -> Hello:
-        """Send a configuration, a mapping or a JSON file, and have it taken; what is wrong with it is told.
-
-        Raises
-        ------
-        Refused
-            If the microcontroller finds it wrong, and keeps the old one.
-        """
+        """Send a configuration, a mapping or a JSON file, and have it taken; Refused says what is wrong with it."""
         text = json.dumps(dict(config)).encode() if isinstance(config, Mapping) else Path(config).read_bytes()
-        self.upload("/config.json", text)
-        self._session.change(number.CONFIGURE, {"crc": zlib.crc32(text)}, "Taking the configuration")
-        return self.look()
+        return self._maintenance.configure(text)
 
     def update(self, firmware: bytes | str | Path, progress: Progress = ignore) -> Hello:
         """Send new firmware into the slot that is not in use, and start it on trial; `confirm` keeps it.
@@ -238,44 +218,15 @@ class Bridge:
             If it does not come up: the old firmware is started again then.
         """
         data = firmware if isinstance(firmware, bytes) else Path(firmware).read_bytes()
-        before = self.look()
-        if not before.slot:
-            raise BridgeError(
-                "This firmware cannot be updated over the link.",
-                why="It does not run from one of two slots.",
-                fix="edge bridge flash puts a firmware with slots on it, once.",
-            )
-        slot = "b" if before.slot == "a" else "a"
-        self.upload(f"/slot/{slot}", data, progress)
-        body = {"slot": slot, "len": len(data), "sha": sha256(data).digest()}
-        self._session.change(number.UPDATE, body, "Announcing the new firmware")
-        after = self.restart()
-        if after.slot != slot:
-            raise BridgeError(
-                f"The new firmware did not come up: slot {after.slot or 'none'} runs again.",
-                fix="The old firmware is in use, and nothing is lost. Try an update that fits this board.",
-            )
-        return after
+        return self._maintenance.update(data, progress)
 
     def confirm(self) -> None:
         """Keep the firmware that runs; else the next start goes back to the one before."""
         self._session.change(number.CONFIRM, {}, "Keeping the firmware")
 
-    def restart(self, timeout_s: float = _RESTART_S) -> Hello:
+    def restart(self, timeout_s: float = 30.0) -> Hello:
         """Restart the microcontroller and wait until it is back: outputs safe, positions unknown."""
-        boot = self.info.boot
-        self._session.ask(WRITE, number.OS, number.RESET, {}, "Restarting")
-        end_s = self._now() + timeout_s
-        while self._now() < end_s:
-            self._ended.wait(_PAUSE_S)
-            try:
-                if self.look().boot != boot:
-                    return self.info
-            except (BridgeTimeout, Restarted):
-                continue
-        raise BridgeTimeout(
-            f"The microcontroller has not come back within {timeout_s:g} s.", fix="Unplug it and plug it in again."
-        )
+        return self._maintenance.restart(timeout_s)
 
     # What happened
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from firmware_bridge.error import BridgeClosed, BridgeError, BridgeTimeout
+from firmware_bridge.connection import SLICE_S, Connection
+from firmware_bridge.error import BridgeError, BridgeTimeout
 from firmware_bridge.lane import Answer, Lane, Waiting, older
 from firmware_bridge.port import Port
 from firmware_bridge.recorder import Recorder
 from firmware_bridge.retry import RoundTrip
 from firmware_bridge.statistic import Statistics
-from firmware_bridge.wire.line import LineReader, lines
+from firmware_bridge.wire.line import lines
 from firmware_bridge.wire.message import Message, decode_message, encode_message
 
 __all__ = ["Link"]
 
-logger = logging.getLogger("edge_sdk.bridge")
-
-_ANSWER_BYTES = 8192
-# How long one look at the port may take: so soon a request sees that it was given up, or the link closed.
-_SLICE_S = 0.02
-# How often the port is looked at while nobody waits for an answer, and how often a port that is gone is tried.
-_IDLE_S, _AGAIN_S = 0.05, 0.1
 _TIMEOUT_S = 5.0
+_LEAST_TRIES = 4  # within the time of a request, however long answers took lately
 
 
 class Link:
@@ -59,56 +52,31 @@ class Link:
         recorder: Recorder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._open_port, self._greet, self._clock = open_port, greet, clock
+        self._clock = clock
         self.recorder = recorder or Recorder()
         self.work, self.safety, self.greeting = self._lanes = Lane("work"), Lane("safety"), Lane("greeting")
         self.round_trip = RoundTrip()
         self._counted = Statistics()
-        self._reader = LineReader(_ANSWER_BYTES)
-        self._port: Port | None = None
-        self._why_gone: BridgeError | None = None
-        self._reading, self._changing = threading.Lock(), threading.Lock()
-        self._up, self._stir = threading.Event(), threading.Event()
-        self._closed = False
+        self._connection = Connection(open_port, greet, self._hand_out, self._awake, self._counted)
         self._newest: int | None = None  # clock in an answer
-        self._thread: threading.Thread | None = None
+        self.connect, self.start, self.look = self._connection.open, self._connection.start, self._connection.look
+        self.close = self._connection.close
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "up" if self._up.is_set() else "down"
+        state = "closed" if self._connection.closed else "up" if self.is_up else "down"
         return f"<link, {state}, {self._counted.answers} answers>"
 
     @property
     def is_up(self) -> bool:
         """Whether there is a port that was greeted."""
-        return self._up.is_set()
+        return self._connection.up.is_set()
 
     @property
     def statistics(self) -> Statistics:
         """What was counted so far."""
         counted = replace(self._counted, round_trip_s=self.round_trip.smoothed_s, dropped=dict(self._counted.dropped))
-        _add_lines(counted, self._reader)
+        self._connection.count_lines(counted)
         return counted
-
-    def connect(self) -> None:
-        """Open the port and greet; raises what either raises."""
-        self._check_open()
-        port = self._open_port()
-        with self._changing:
-            _add_lines(self._counted, self._reader)
-            self._reader, self._port = LineReader(_ANSWER_BYTES), port
-        try:
-            self._greet()
-            self._check_open()
-        except BaseException:
-            self._drop(port)
-            raise
-        if self._port is port:
-            self._up.set()
-
-    def start(self) -> None:
-        """Look after the port from now on: read what nobody waits for, and open it again when it is gone."""
-        self._thread = threading.Thread(target=self._look_after, name="bridge-reader", daemon=True)
-        self._thread.start()
 
     def request(
         self,
@@ -167,10 +135,14 @@ class Link:
             raise BridgeTimeout(f"Another request took the {lane.name} lane for {timeout_s:g} s.", fix="Ask again.")
 
     def _ask(self, lane: Lane, waiting: Waiting, data: bytes, end_s: float, wait_end_s: float) -> Answer:
-        frame, wait_s = lines(data), self.round_trip.timeout_s
+        connection, frame = self._connection, lines(data)
+        hurry = lane is self.safety  # what keeps things safe is asked again soon, however much the line loses
+        wait_s = self.round_trip.base_s if hurry else self.round_trip.timeout_s
+        wait_s = min(wait_s, (end_s - self._clock()) / _LEAST_TRIES)
         first_s = None
         while True:
-            port = self._port if self._up.is_set() or lane is self.greeting else self._wait_up(waiting, wait_end_s)
+            is_up = connection.up.is_set() or lane is self.greeting
+            port = connection.port if is_up else self._wait_up(waiting, wait_end_s)
             if port is None:
                 raise self._no_answer(waiting)
             sent_s = self._clock()
@@ -179,11 +151,11 @@ class Link:
             self.recorder.sent((sent_s, data))
             if self._send(port, frame) and self._await(waiting, port, min(sent_s + wait_s, end_s)):
                 return self._answered(waiting, first_s)
-            if self._clock() >= end_s or waiting.given_up or self._closed:
+            if self._clock() >= end_s or waiting.given_up or connection.closed:
                 raise self._no_answer(waiting)
-            if self._port is port:
+            if connection.port is port:
                 self._counted.retransmits += 1
-                wait_s = self.round_trip.timed_out(wait_s)
+                wait_s = wait_s if hurry else self.round_trip.timed_out(wait_s)
 
     def _answered(self, waiting: Waiting, first_s: float) -> Answer:
         assert waiting.body is not None
@@ -202,46 +174,36 @@ class Link:
         except BridgeTimeout:  # what it did take is skipped over by the next line's mark
             return True
         except BridgeError as error:
-            self._lost(port, error)
+            self._connection.lost(port, error)
             return False
         return True
 
     def _await(self, waiting: Waiting, port: Port, until_s: float) -> bool:
         """Read until the answer is there, or let another thread that waits do so."""
+        connection = self._connection
         while waiting.body is None:
             left_s = until_s - self._clock()
-            if left_s <= 0 or waiting.given_up or self._closed or self._port is not port:
+            if left_s <= 0 or waiting.given_up or connection.port is not port:
                 return False
-            if self._reading.acquire(blocking=False):
+            if connection.reading.acquire(blocking=False):
                 try:
-                    while waiting.body is None and left_s > 0 and not waiting.given_up and self._port is port:
-                        self._read(port, left_s if left_s < _SLICE_S else _SLICE_S)
+                    while waiting.body is None and left_s > 0 and not waiting.given_up and connection.port is port:
+                        connection.read(port, left_s if left_s < SLICE_S else SLICE_S)
                         if waiting.body is None:
                             left_s = until_s - self._clock()
                 finally:
-                    self._reading.release()
-                    self._pass_on(waiting)
+                    connection.reading.release()
+                    self._awake(waiting)
             else:
                 waiting.wake.acquire(timeout=left_s)
         return True
 
-    def _pass_on(self, done: Waiting) -> None:
-        """Have the next one read, who waited while this one did."""
+    def _awake(self, done: Waiting | None = None) -> None:
+        """Have those who wait look again: one of them is to read now."""
         for lane in self._lanes:
             waiting = lane.waiting
-            if waiting is not None and waiting is not done and waiting.body is None:
+            if waiting is not None and waiting is not done:
                 waiting.awake()
-
-    def _read(self, port: Port, timeout_s: float) -> None:
-        """Read once, and hand out what came; asked by who holds the reading lock."""
-        try:
-            data = port.read(timeout_s)
-        except BridgeError as error:
-            self._lost(port, error)
-            return
-        if data:
-            for message in self._reader.feed(data):
-                self._hand_out(message)
 
     def _hand_out(self, data: bytes) -> None:
         now_s = self._clock()
@@ -280,96 +242,26 @@ class Link:
         self._counted.lapses += 1
 
     def _wait_up(self, waiting: Waiting, end_s: float) -> Port | None:
-        while not self._closed and not waiting.given_up:
+        connection = self._connection
+        while not connection.closed and not waiting.given_up:
             left_s = end_s - self._clock()
-            if left_s <= 0 or self._up.wait(min(left_s, _AGAIN_S)):
+            if left_s <= 0 or connection.up.wait(min(left_s, SLICE_S)):
                 break
-        return self._port if self._up.is_set() else None
+        return connection.port if connection.up.is_set() else None
 
     def _no_answer(self, waiting: Waiting) -> BridgeError:
-        if self._closed:
-            return self._closed_error()
+        connection = self._connection
+        if connection.closed:
+            return connection.closed_error()
         if waiting.given_up:
             return BridgeTimeout("A more urgent request came between.", fix="Ask again.")
         self._counted.timeouts += 1
-        if not self._up.is_set() and self._why_gone is not None:
-            error = BridgeTimeout(
-                "The port has not come back in time.", why=str(self._why_gone), fix="Plug it in again."
+        if not connection.up.is_set() and connection.why_gone is not None:
+            return BridgeTimeout(
+                "The port has not come back in time.", why=connection.why_gone.what, fix="Plug it in again."
             )
-            error.__cause__ = self._why_gone
-            return error
         return BridgeTimeout(
             f"The microcontroller does not answer, asked {waiting.sends} times.",
             why="It hangs, runs another program, or the line loses too much.",
             fix="edge bridge monitor shows what comes. Unplug it and plug it in again.",
         )
-
-    def _lost(self, port: Port, error: BridgeError) -> None:
-        if self._port is port and not self._closed:
-            logger.warning("The port is gone. %s", error)
-            self._counted.disconnects += 1
-            self._why_gone = error
-        self._drop(port)
-
-    def _drop(self, port: Port) -> None:
-        with self._changing:
-            if self._port is port:
-                self._port = None
-                self._up.clear()
-        for lane in self._lanes:
-            if waiting := lane.waiting:
-                waiting.awake()
-        self._stir.set()
-        port.close()
-
-    def _look_after(self) -> None:
-        while not self._closed:
-            self._stir.wait(_IDLE_S if self._up.is_set() else _AGAIN_S)
-            self._stir.clear()
-            if not self._closed:
-                self.look()
-
-    def look(self) -> None:
-        """Read what nobody waits for, or try to open a port that is gone: what the link's thread does now and then."""
-        port = self._port
-        if port is None:
-            try:
-                self.connect()
-            except BridgeError as error:
-                self._why_gone = error
-                self._stir.clear()
-                logger.debug("Not back yet: %s", error)
-            return
-        if self._reading.acquire(blocking=False):
-            try:
-                self._read(port, 0)
-            finally:
-                self._reading.release()
-            for lane in self._lanes:
-                if waiting := lane.waiting:
-                    waiting.awake()
-
-    def close(self) -> None:
-        """End every request and let go of the port, in bounded time; twice is harmless."""
-        self._closed = True
-        port = self._port
-        if port is not None:
-            self._drop(port)
-        self._stir.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=2)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise self._closed_error()
-
-    def _closed_error(self) -> BridgeClosed:
-        return BridgeClosed("The bridge was closed.", fix="Open it anew with open_bridge().")
-
-
-def _add_lines(counted: Statistics, reader: LineReader) -> None:
-    """Add what a reader of lines dropped."""
-    for cause, count in reader.dropped.items():
-        if count:
-            counted.dropped[cause] = counted.dropped.get(cause, 0) + count
-    counted.noise_bytes += reader.noise_bytes

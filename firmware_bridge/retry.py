@@ -26,12 +26,14 @@ class RoundTrip:
         None before the first measurement.
     timeout_s : float
         How long to wait for the next answer.
+    base_s : float
+        The same, without what waiting in vain added: for what must not wait, however much the line loses.
     """
 
     def __init__(self) -> None:
         self.smoothed_s: float | None = None
         self._varied_s = 0.0
-        self.timeout_s = _FIRST_S
+        self.timeout_s = self.base_s = _FIRST_S
 
     def measured(self, seconds: float) -> None:
         """Take the round trip of a request that was sent once."""
@@ -41,7 +43,7 @@ class RoundTrip:
             self._varied_s += _VARY * (abs(self.smoothed_s - seconds) - self._varied_s)
             self.smoothed_s += _SMOOTH * (seconds - self.smoothed_s)
         timeout_s = self.smoothed_s + _SPREAD * self._varied_s
-        self.timeout_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
+        self.timeout_s = self.base_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
 
     def timed_out(self, waited_s: float) -> float:
         """Say how long to wait next after waiting in vain: twice as long."""

@@ -11,7 +11,16 @@ from typing import Any
 
 from firmware_bridge import refusal
 from firmware_bridge.clock import Clock
-from firmware_bridge.error import BridgeTimeout, NoDevice, NoProtocol, OutcomeUnknown, PortBusy, Refused, Restarted
+from firmware_bridge.error import (
+    BridgeError,
+    BridgeTimeout,
+    NoDevice,
+    NoProtocol,
+    OutcomeUnknown,
+    PortBusy,
+    Refused,
+    Restarted,
+)
 from firmware_bridge.hello import Hello, agree, read_hello
 from firmware_bridge.lane import Answer, Lane
 from firmware_bridge.link import Link
@@ -233,9 +242,17 @@ class Session:
             if self.epoch == epoch:
                 self._renew(self._link.work, anew=True)
 
-    def refresh(self) -> None:
-        """Say hello now, and open a session anew where that shows a restart."""
+    @property
+    def info(self) -> Hello:
+        """What the microcontroller said of itself last; raises BridgeError before it said anything."""
+        if self.hello is None:
+            raise BridgeError("This bridge was not opened yet.", fix="Get one from open_bridge().")
+        return self.hello
+
+    def refresh(self) -> Hello:
+        """Say hello now, open a session anew where that shows a restart, and give what was said."""
         self._renew(self._lane(), anew=False)
+        return self.info
 
     def _check_epoch(self, epoch: int, what: str) -> None:
         if self.epoch == epoch:
