@@ -21,6 +21,7 @@ def answer(job: Job) -> dict[str, Any]:
     with load(job.file, engine="litert", threads=job.threads, weight_cache=WeightCache(job.cache)) as model:
         # With tokenizer and template: a conversation needs them, and the others load theirs too.
         decoder = model._words().new_decoder(lambda: None)
+        decoder.prepare()  # as `model.prepare` does
         load_s = watch.lap()
         first = int(decoder.prefill(job.prompt).argmax())
         question_s = watch.lap()

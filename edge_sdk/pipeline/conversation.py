@@ -110,6 +110,10 @@ class Conversation:
         used = "closed" if self._closed else f"{self._decoder.position} of {self._decoder.capacity} tokens used"
         return f"<Conversation with {self._language.name}, {used}>"
 
+    def prepare(self) -> None:
+        """Have the language model ready for the first prompt."""
+        self._decoder.prepare()
+
     def reset(self) -> None:
         """Forget everything that was said."""
         self._forget(0)

@@ -102,6 +102,12 @@ class Decoder:
         length = self.caches.stage.length if self.caches else 0
         return f"<Decoder of {self.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
 
+    def prepare(self) -> None:
+        """Have all ready for the first prompt, in the shortest cache; only where models are kept open for good."""
+        with self._open(self._stages[0]):
+            for model in self._models:
+                model.prepare()
+
     def feed(self, *parts: Part) -> None:
         """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -25,6 +23,7 @@ from edge_sdk.pipeline.cut import Cutter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
+from edge_sdk.pipeline.rest import Rest
 from edge_sdk.pipeline.vision import SmallEyes, Vision, open_eyes
 from edge_sdk.pipeline.visual_ladder import Ladder
 from edge_sdk.pipeline.watch import compare_frames, watch_answers, watch_counts
@@ -67,8 +66,7 @@ class VisionLanguageModel:
         self._language: Language | None = None
         self._kin: Kin | None = None
         self._cutter = Cutter()
-        # What the next `ask` may use: one conversation at rest, so that its cache is not made anew every time.
-        self._idle: deque[Conversation] = deque(maxlen=1)
+        self._rest = Rest()
         self._closed = False
         PULSE.loaded(self.name, plan.budget.total_bytes if plan else None)
 
@@ -158,10 +156,7 @@ class VisionLanguageModel:
         ...     model.ask("How many cells are there?").text
         'Please show me a frame of a blood film.'
         """
-        try:
-            talk = self._idle.pop()
-        except IndexError:
-            talk = self._converse(self._idle_again, sees=frames is not None)
+        talk = self._rest.take() or self._converse(self._rest.put, sees=frames is not None)
         try:
             return talk.ask(
                 prompt,
@@ -176,12 +171,29 @@ class VisionLanguageModel:
                 deadline_ms=deadline_ms,
             )
         except EdgeError:
-            self._idle_again(talk)
+            self._rest.put(talk)
             raise
 
     def conversation(self) -> Conversation:
         """Start a dialogue that remembers: what was said is kept in a key-value cache of its own."""
         return self._converse(None)
+
+    def prepare(self) -> None:
+        """Open what the first answer needs, so that it comes as soon as later ones do; of use while there is time.
+
+        Within a plan nothing happens: it says itself what is there when.
+
+        Raises
+        ------
+        BundleError
+            The bundle has no language model, or is damaged.
+        """
+        if self.plan is None:
+            talk = self._rest.take() or self._converse(self._rest.put)
+            if self._vision is not None:
+                self._vision.prepare()
+            talk.prepare()
+            self._rest.put(talk)
 
     def count(self, frame: object, *, region: Sequence[float] | None = None) -> Count:
         """Count the cells of a frame.
@@ -277,8 +289,7 @@ class VisionLanguageModel:
         """Free the models' memory; twice is harmless."""
         with self._lock, self._talking:
             self._closed = True
-            while self._idle:
-                self._idle.pop().close()
+            self._rest.close()
             self._loader.close()
             self.bundle.close()
 
@@ -292,11 +303,6 @@ class VisionLanguageModel:
         with self._talking:  # the first opens the language model, which may take a second: frames are counted meanwhile
             self._check_open()
             return Conversation(language, eyes, most, when_done, self._ladder)
-
-    def _idle_again(self, talk: Conversation) -> None:
-        talk.rest()
-        if not self._closed:
-            self._idle.append(talk)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -323,15 +329,11 @@ class VisionLanguageModel:
         if self._guard is not None:
             self._guard.check(
                 (
-                    ("the conversation at rest", self._drop_idle),
+                    ("the conversation at rest", self._rest.drop),
                     ("the last frame", self._forget_frame),
                     ("models that are not in use", lambda: self._loader.drop_idle(needed)),
                 )
             )
-
-    def _drop_idle(self) -> None:
-        with suppress(IndexError):
-            self._idle.pop().close()
 
     def _forget_frame(self) -> None:
         self._cutter.forget()

@@ -275,7 +275,7 @@ def test_before_it_refuses_it_gives_up_what_can_be_had_again(guarded: VisionLang
     with pytest.raises(OverBudget):
         list(guarded.conversation().ask(QUESTIONS[1]))
     assert reading.looks - before == 5  # at the first look, and after each of four steps
-    assert not guarded._idle
+    assert guarded._rest.take() is None
     assert set(guarded._loader.open_parts) <= set(LANGUAGE)
     reading.private_bytes = 50
     assert guarded.ask(QUESTIONS[0], PHOTOS[0]).text == whole
