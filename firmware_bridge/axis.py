@@ -9,6 +9,7 @@ from firmware_bridge.dictionary import AxisEntry
 from firmware_bridge.error import Refused
 from firmware_bridge.job import Job
 from firmware_bridge.lane import Answer
+from firmware_bridge.link import TIMEOUT_S
 from firmware_bridge.permission import Permission
 from firmware_bridge.wire import number
 
@@ -54,7 +55,7 @@ class Axis:
     @property
     def position_um(self) -> float | None:
         """Where it is now, as the microcontroller says; None where that is not known: home it then."""
-        at_um = self._ask(self.name, 5.0).body.get("value")
+        at_um = self._ask(self.name, TIMEOUT_S).body.get("value")
         return at_um if isinstance(at_um, (int, float)) else None
 
     def move_by_um(self, way_um: float, *, speed_um_per_s: float | None = None) -> Job:

@@ -12,14 +12,15 @@ from firmware_bridge.error import BridgeError, BridgeTimeout
 from firmware_bridge.lane import Answer, Lane, Waiting, older
 from firmware_bridge.port import Port
 from firmware_bridge.recorder import Recorder
-from firmware_bridge.retry import RoundTrip
+from firmware_bridge.retry import MOST_S, SAFETY_S, RoundTrip
 from firmware_bridge.statistic import Statistics
 from firmware_bridge.wire.line import lines
 from firmware_bridge.wire.message import Message, decode_message, encode_message
 
-__all__ = ["Link"]
+__all__ = ["TIMEOUT_S", "Link"]
 
-_TIMEOUT_S = 5.0
+TIMEOUT_S = 10.0
+"""How long a request may take, unless said otherwise: nine tries on a fast line."""
 _LEAST_TRIES = 4  # within the time of a request, however long answers took lately
 
 
@@ -86,7 +87,7 @@ class Link:
         body: Mapping[str, Any],
         *,
         lane: Lane | None = None,
-        timeout_s: float = _TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         urgent: bool = False,
         patient: bool = True,
     ) -> Answer:
@@ -136,9 +137,9 @@ class Link:
 
     def _ask(self, lane: Lane, waiting: Waiting, data: bytes, end_s: float, wait_end_s: float) -> Answer:
         connection, frame = self._connection, lines(data)
-        hurry = lane is self.safety  # what keeps things safe is asked again soon, however much the line loses
-        wait_s = self.round_trip.base_s if hurry else self.round_trip.timeout_s
-        wait_s = min(wait_s, (end_s - self._clock()) / _LEAST_TRIES)
+        wait_s = min(self.round_trip.timeout_s, (end_s - self._clock()) / _LEAST_TRIES)
+        # What keeps things safe is asked again soon, however much the line loses.
+        longest_s = max(wait_s, SAFETY_S) if lane is self.safety else MOST_S
         first_s = None
         while True:
             is_up = connection.up.is_set() or lane is self.greeting
@@ -150,14 +151,14 @@ class Link:
             waiting.sends += 1
             self.recorder.sent((sent_s, data))
             if self._send(port, frame) and self._await(waiting, port, min(sent_s + wait_s, end_s)):
-                return self._answered(waiting, first_s)
+                return self._answered(waiting, first_s, wait_s)
             if self._clock() >= end_s or waiting.given_up or connection.closed:
                 raise self._no_answer(waiting)
             if connection.port is port:
                 self._counted.retransmits += 1
-                wait_s = wait_s if hurry else self.round_trip.timed_out(wait_s)
+                wait_s = min(2 * wait_s, longest_s)
 
-    def _answered(self, waiting: Waiting, first_s: float) -> Answer:
+    def _answered(self, waiting: Waiting, first_s: float, wait_s: float) -> Answer:
         assert waiting.body is not None
         counted = self._counted
         counted.answers += 1
@@ -166,6 +167,8 @@ class Link:
             self.round_trip.measured(took_s)
             if counted.least_round_trip_s is None or took_s < counted.least_round_trip_s:
                 counted.least_round_trip_s = took_s
+        else:
+            self.round_trip.unmeasured(wait_s)
         return Answer(waiting.body, first_s, waiting.received_s, waiting.sends)
 
     def _send(self, port: Port, frame: bytes) -> bool:

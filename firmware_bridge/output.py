@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from firmware_bridge.dictionary import OutputEntry
 from firmware_bridge.error import Refused
 from firmware_bridge.lane import Answer
+from firmware_bridge.link import TIMEOUT_S
 from firmware_bridge.permission import Permission
 from firmware_bridge.wire import number
 
@@ -52,7 +53,7 @@ class Output:
     @property
     def value(self) -> Any:
         """What it is set to now, as the microcontroller says."""
-        return self._ask(self.name, 5.0).body.get("value")
+        return self._ask(self.name, TIMEOUT_S).body.get("value")
 
     def set(self, value: Value, *, for_s: float | None = None) -> None:
         """Set it.

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-__all__ = ["LEAST_S", "MOST_S", "RoundTrip"]
+__all__ = ["LEAST_S", "MOST_S", "SAFETY_S", "RoundTrip"]
 
 LEAST_S = 0.025
 MOST_S = 5.0
-_FIRST_S = (
-    0.1  # before anything was measured: a microcontroller that runs MicroPython answers within a few milliseconds
-)
+SAFETY_S = 0.1
+"""What the doubling ends at in the safety lane, unless round trips take longer: a lease lasts a second only."""
+_FIRST_S = 0.1  # before anything was measured; MicroPython answers within a few milliseconds
+_IN_A_ROW = 3
 _SMOOTH, _VARY, _SPREAD = 1 / 8, 1 / 4, 4.0
 
 
 class RoundTrip:
     """A smoothed round trip, and the time-out that follows from it.
 
-    What was sent more than once is not measured, as it is not known which one was answered (Karn's rule); the longer
-    time-out that it came to stays until there is a measurement again.
+    What was sent more than once is not measured, as it is not known which one was answered (Karn's rule). Where that
+    happens several times in a row the way has become longer than the time-out: the longer one that it came to stays
+    then, until there is a measurement again. Where it happens now and then, the line merely loses something.
 
-    Source: RFC 6298, with bounds of 25 ms and 5 s.
+    Source: RFC 6298, with bounds of 25 ms and 5 s; it keeps the longer time-out at once, for the sake of routers.
 
     Attributes
     ----------
     smoothed_s : float or None
         None before the first measurement.
-    timeout_s : float
-        How long to wait for the next answer.
-    base_s : float
-        The same, without what waiting in vain added: for what must not wait, however much the line loses.
     """
 
     def __init__(self) -> None:
         self.smoothed_s: float | None = None
         self._varied_s = 0.0
-        self.timeout_s = self.base_s = _FIRST_S
+        self._timeout_s = self._reached_s = _FIRST_S
+        self._unmeasured = 0
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for the next answer."""
+        return self._timeout_s if self._unmeasured < _IN_A_ROW else max(self._timeout_s, self._reached_s)
 
     def measured(self, seconds: float) -> None:
         """Take the round trip of a request that was sent once."""
@@ -43,9 +47,10 @@ class RoundTrip:
             self._varied_s += _VARY * (abs(self.smoothed_s - seconds) - self._varied_s)
             self.smoothed_s += _SMOOTH * (seconds - self.smoothed_s)
         timeout_s = self.smoothed_s + _SPREAD * self._varied_s
-        self.timeout_s = self.base_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
+        self._timeout_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
+        self._unmeasured = 0
 
-    def timed_out(self, waited_s: float) -> float:
-        """Say how long to wait next after waiting in vain: twice as long."""
-        self.timeout_s = min(max(self.timeout_s, 2 * waited_s), MOST_S)
-        return self.timeout_s
+    def unmeasured(self, waited_s: float) -> None:
+        """Take note of a request that was sent more than once, and how long was waited for its answer at last."""
+        self._unmeasured += 1
+        self._reached_s = waited_s

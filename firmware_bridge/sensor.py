@@ -12,6 +12,7 @@ from typing import Any
 from firmware_bridge.dictionary import SensorEntry
 from firmware_bridge.error import BridgeError, StaleReading
 from firmware_bridge.lane import Answer
+from firmware_bridge.link import TIMEOUT_S
 from firmware_bridge.reading import Reading
 from firmware_bridge.telemetry import Telemetry
 
@@ -65,7 +66,7 @@ class Sensor:
         """Of its values."""
         return self.entry.unit
 
-    def read(self, *, timeout_s: float = 5.0) -> Reading:
+    def read(self, *, timeout_s: float = TIMEOUT_S) -> Reading:
         """Have the microcontroller read it now.
 
         Raises

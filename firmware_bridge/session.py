@@ -23,7 +23,7 @@ from firmware_bridge.error import (
 )
 from firmware_bridge.hello import Hello, agree, read_hello
 from firmware_bridge.lane import Answer, Lane
-from firmware_bridge.link import Link
+from firmware_bridge.link import TIMEOUT_S, Link
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import READ, WRITE
 
@@ -31,7 +31,6 @@ __all__ = ["Session"]
 
 logger = logging.getLogger("edge_sdk.bridge")
 
-_TIMEOUT_S = 5.0
 _HELLO_S = 2.0
 _AGAIN = 2  # how often a command that did not run is sent anew, under another number
 _HELD_S = 2.0  # longest wait for the lease of a process that has ended
@@ -88,7 +87,7 @@ class Session:
         """Say hello on a port that was just opened, and go on with the session or open one."""
         self._renew(self._link.greeting, anew=self.epoch == 0)
 
-    def read(self, command: int, body: Mapping[str, Any], what: str, *, timeout_s: float = _TIMEOUT_S) -> Answer:
+    def read(self, command: int, body: Mapping[str, Any], what: str, *, timeout_s: float = TIMEOUT_S) -> Answer:
         """Ask something that changes nothing.
 
         Raises
@@ -117,7 +116,7 @@ class Session:
         body: Mapping[str, Any],
         what: str,
         *,
-        timeout_s: float = _TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         lane: Lane | None = None,
         urgent: bool = False,
     ) -> Answer:
@@ -134,7 +133,7 @@ class Session:
         body: Mapping[str, Any],
         what: str,
         *,
-        timeout_s: float = _TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         safety: bool = False,
         settle: bool = True,
     ) -> Answer:
