@@ -121,6 +121,13 @@ def test_streaming_of_weights_that_are_too_few_for_it(tmp_path: Path, material: 
     assert "too few" in result["skipped"][0] or "no control group" in result["skipped"][0]
 
 
+def test_the_wire_code_of_the_bridge_under_dice(tmp_path: Path) -> None:
+    result = run("bridge_fuzz.py", tmp_path / "out.json")
+    assert (result["crashes"], result["differences"]) == (0, 0)
+    assert result["counts"]["refused"] > 500
+    assert {row["inputs"] for row in result["interpreters"].values()} == {2000}
+
+
 def test_no_benchmark_is_left_out_of_this_file() -> None:
     # make_bundles needs PyTorch, which no device has; what it makes is stood in for by the tiny bundle above, which is
     # too small to be streamed: tests/edge_sdk/memory/test_stream.py shows that. test_floor.py and test_four_bit.py need
@@ -128,6 +135,7 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
     # bare is a part of first_word, control_group one of memory; peer_files needs PyTorch too; test_peers.py runs peers.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "bare.py",
+        "bridge_fuzz.py",
         "camera.py",
         "control_group.py",
         "decode.py",
