@@ -103,9 +103,8 @@ class FaultLine:
         The same seed and the same units give the same faults.
     split : callable
         What takes whole units off what has come.
-    script : iterable of (kind, place), optional
-        What the first units meet, instead of what the dice say: a kind of `KINDS`, or "" for none, and the
-        place of it (which bit, which byte, which text).
+    script : tuple of (kind, place)
+        What `meet` takes, for the first units.
 
     Attributes
     ----------
@@ -147,6 +146,10 @@ class FaultLine:
             self._strike(kind, place, unit, now_s)
         if self.unplugged:
             self.clear()
+
+    def meet(self, *script: tuple[str, int]) -> None:
+        """Say what the next units meet: a kind, or "" for none, and its place (which bit, which byte, which text)."""
+        self._script.extend(script)
 
     def take(self, now_s: float) -> bytes:
         """Give what is due by now to the other side."""
