@@ -46,7 +46,7 @@ def write_plain(source: Path, target: Path) -> None:
     sys.path.insert(0, str(ROOT))
     from models.language.export import Plan, export
 
-    export(source, target, "int8", Plan(lengths=(256,), prefill=(128,), verify=()))
+    export(source, target, "int8", Plan(lengths=(256,), prefill=(128,), verify=(), scored=False))
 
 
 def write_smear(*, weights_only: bool) -> list[Path]:

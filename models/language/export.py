@@ -43,11 +43,14 @@ class Plan:
         Tokens that a prompt is cut into.
     verify : tuple of int
         Tokens that are checked at once.
+    scored : bool
+        Have prompts' runs that give scores: LiteRT-LM makes none of these, and takes them for memory that it needs.
     """
 
     lengths: tuple[int, ...] = (256, 1024)
     prefill: tuple[int, ...] = (16, 128)
     verify: tuple[int, ...] = (4,)
+    scored: bool = True
 
 
 def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None = None, *, seeing: bool = False) -> None:
@@ -85,9 +88,9 @@ def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Itera
         ours, plain = f"cache_{length}_", length == max(plan.lengths)
         before = "" if plain else ours
         yield build_step(model, f"{before}decode", 1, length, speak=True, embedded=embedded)
-        for size in plan.prefill if plain else ():
-            yield build_step(model, f"prefill_{size}", size, length, speak=False, embedded=embedded)
-        for size in plan.prefill:
+        for size in plan.prefill if plain or not plan.scored else ():
+            yield build_step(model, f"{before}prefill_{size}", size, length, speak=False, embedded=embedded)
+        for size in plan.prefill if plan.scored else ():
             yield build_step(model, f"{ours}prefill_{size}", size, length, speak=True, last=True, embedded=embedded)
         for size in plan.verify:
             yield build_step(model, f"{before}verify_{size}", size, length, speak=True, embedded=embedded)

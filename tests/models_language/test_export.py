@@ -204,3 +204,12 @@ def test_runs_that_only_litert_lm_makes_count_as_never_made(bundle: Path) -> Non
             run.name for stage in stages for run in (stage.decode, *stage.prefills.values(), *stage.verifies.values())
         }
     assert made == {graph.signature for graph in used}
+
+
+def test_a_bundle_for_others_alone_has_none_of_the_runs_that_they_pass_over(tmp_path: Path) -> None:
+    _write_source(tmp_path, _tensors())
+    export(tmp_path, tmp_path / "it.litertlm", plan=Plan((32, 64), (8,), verify=(), scored=False))
+    with open_bundle(tmp_path / "it.litertlm") as opened:
+        signatures = opened.model("tf_lite_prefill_decode").signatures
+        assert set(signatures) == {"decode", "prefill_8", "cache_32_decode", "cache_32_prefill_8"}
+        assert not any("last_row" in item.inputs for item in signatures.values())
