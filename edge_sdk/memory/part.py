@@ -13,6 +13,7 @@ from edge_sdk.memory.outline import DECODER, HEAD, LANGUAGE, SIGHT
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.stream import open_stream
 from edge_sdk.memory.thread_choice import choose_threads
+from edge_sdk.memory.trim import trim
 from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
 
 __all__ = ["bundle_parts", "pack_planned", "part_files"]
@@ -59,6 +60,8 @@ def bundle_parts(
                 weight_cache=weight_cache,
                 delegate=delegate if name in _DELEGATED else "cpu",
             )
+            if name == DECODER:
+                trim()  # opening it frees 3 MB in pieces, of which later ones would use half
             if plan is not None and plan.section(name).mode == "streamed":
                 open_stream(model, _stream_room_bytes(plan))
             return model

@@ -141,11 +141,11 @@ def tokens(signature: Signature) -> int:
 
 def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> list[Signature]:
     """Find the signatures of a kind that work on the caches of a step, the longest first."""
-    shapes = _cache_shapes(decode, names, decoding=True)
+    kinds = _cache_kinds(decode, names, decoding=True)
     found = [
         item
         for name, item in model.signatures.items()
-        if kind in name and _cache_shapes(item, names, decoding=False) == shapes
+        if kind in name and _cache_kinds(item, names, decoding=False) == kinds
     ]
     return sorted(found, key=tokens, reverse=True)
 
@@ -182,19 +182,20 @@ def _cache_names(decode: Signature, executor: ExecutorMetadata | None) -> tuple[
     return tuple(CacheNames((name, name), (name, name)) for name in decode.inputs if name in decode.outputs)
 
 
-def _cache_shapes(
+def _cache_kinds(
     signature: Signature, names: tuple[CacheNames, ...], *, decoding: bool
-) -> list[tuple[int, ...]] | None:
-    """Return the shapes of a signature's caches; None where it does not have them on both sides."""
-    shapes = []
+) -> list[tuple[tuple[int, ...], np.dtype[Any]]] | None:
+    """Return shapes and types of a signature's caches; None where it does not have them on both sides."""
+    kinds = []
     for item in names:
         before, after = item.ends(decoding=decoding)
         if before not in signature.inputs or after not in signature.outputs:
             return None
-        if signature.inputs[before].shape != signature.outputs[after].shape:
+        one, other = signature.inputs[before], signature.outputs[after]
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
             return None
-        shapes.append(signature.inputs[before].shape)
-    return shapes
+        kinds.append((one.shape, one.dtype))
+    return kinds
 
 
 def _length(decode: Signature, model: Model) -> int:
@@ -212,7 +213,7 @@ def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> Caches
     ModelError
         The model does not hand its caches from one run to the next in a way known here.
     """
-    if _cache_shapes(stage.decode, names, decoding=True) is None:
+    if _cache_kinds(stage.decode, names, decoding=True) is None:
         raise ModelError(
             f"{name} cannot keep a conversation.",
             why="Its key-value caches go in and come out in different shapes or under unknown names.",

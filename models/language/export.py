@@ -9,7 +9,8 @@ For each length of cache the bundle has runs that the SDK looks for: ``cache_256
 ``cache_256_prefill_128`` (so many tokens, and scores after one of them: a question's last) and ``cache_256_verify_4``
 (scores after each: guesses are checked in one run). Of the longest, ``decode`` and ``verify_4`` go by these names
 alone, and beside ``cache_1024_prefill_128`` there is ``prefill_128``, without scores: LiteRT-LM looks for ``decode``,
-and takes every signature that begins with ``prefill`` for a run of that kind over the longest cache.
+and takes every signature that begins with ``prefill`` for a run of that kind over the longest cache. The longest is
+float32, as it wants it; the shorter ones are float16.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from models.language.bundle import pack
@@ -87,13 +89,14 @@ def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Itera
     for length in sorted(plan.lengths, reverse=True):
         ours, plain = f"cache_{length}_", length == max(plan.lengths)
         before = "" if plain else ours
-        yield build_step(model, f"{before}decode", 1, length, speak=True, embedded=embedded)
+        build = partial(build_step, model, length=length, embedded=embedded, cache="float32" if plain else "float16")
+        yield build(f"{before}decode", 1, speak=True)
         for size in plan.prefill if plain or not plan.scored else ():
-            yield build_step(model, f"{before}prefill_{size}", size, length, speak=False, embedded=embedded)
+            yield build(f"{before}prefill_{size}", size, speak=False)
         for size in plan.prefill if plan.scored else ():
-            yield build_step(model, f"{ours}prefill_{size}", size, length, speak=True, last=True, embedded=embedded)
+            yield build(f"{ours}prefill_{size}", size, speak=True, last=True)
         for size in plan.verify:
-            yield build_step(model, f"{before}verify_{size}", size, length, speak=True, embedded=embedded)
+            yield build(f"{before}verify_{size}", size, speak=True)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -151,6 +151,16 @@ class Graph:
         """Make whole numbers float32."""
         return self._op(_CODES.CAST, (x,), x.shape, dtype="float32")
 
+    def convert(self, x: Value, dtype: str) -> Value:
+        """Make floating-point numbers of one width those of another.
+
+        By the operator that quantizes, which XNNPACK takes for this too; it leaves CAST and DEQUANTIZE to others, which
+        convert number by number.
+        """
+        if x.dtype == dtype:
+            return x
+        return self._op(_CODES.QUANTIZE, (x,), x.shape, schema.QuantizeOptionsT(), dtype)
+
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
         """Give the same elements another shape."""
         if tuple(shape) == x.shape:

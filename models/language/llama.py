@@ -60,7 +60,15 @@ class Llama:
 
 
 def build_step(
-    model: Llama, name: str, tokens: int, length: int, *, speak: bool, last: bool = False, embedded: bool = False
+    model: Llama,
+    name: str,
+    tokens: int,
+    length: int,
+    *,
+    speak: bool,
+    last: bool = False,
+    embedded: bool = False,
+    cache: str = "float32",
 ) -> Graph:
     """Make the graph that runs tokens behind what the caches hold.
 
@@ -81,6 +89,8 @@ def build_step(
         n)`` holds 1, the others 0. All fill the caches, but the last layer goes on with that one alone.
     embedded : bool
         Take ``embeddings (1, n, width)`` instead of ``tokens (1, n)``.
+    cache : {'float32', 'float16'}
+        What the caches hold; all is computed in float32.
 
     Returns
     -------
@@ -96,8 +106,8 @@ def build_step(
     step = _Step(graph, shape, tokens, length)
     caches = [
         (
-            graph.input(f"kv_cache_k_{number}", (1, shape.key_heads, length, shape.head_width)),
-            graph.input(f"kv_cache_v_{number}", (1, shape.key_heads, shape.head_width, length)),
+            graph.input(f"kv_cache_k_{number}", (1, shape.key_heads, length, shape.head_width), cache),
+            graph.input(f"kv_cache_v_{number}", (1, shape.key_heads, shape.head_width, length), cache),
         )
         for number in range(shape.layers)
     ]
@@ -194,13 +204,14 @@ class _Step:
         value = graph.transpose(value, (0, 2, 3, 1)) if n > 1 else graph.reshape(value, (1, *value.shape[2:], 1))
         return (
             graph.reshape(query, (1, shape.key_heads, self._shared * query.shape[2], shape.head_width)),
-            graph.write_into(keys, key, self._at_row),
-            graph.write_into(values, value, self._at_column),
+            graph.write_into(keys, graph.convert(key, keys.dtype), self._at_row),
+            graph.write_into(values, graph.convert(value, values.dtype), self._at_column),
         )
 
     def attend(self, layer: Layer, x: Value, query: Value, keys: Value, values: Value) -> Value:
         """Add what is attended to."""
         graph, shape, n = self._graph, self._shape, x.shape[1]
+        keys, values = graph.convert(keys, "float32"), graph.convert(values, "float32")
         shares = graph.softmax(graph.add(graph.matmul(query, keys, turned=True), self._mask))
         found = graph.matmul(shares, values, turned=True)
         if n > 1:

@@ -101,10 +101,11 @@ def test_the_share_of_the_limit_counts_weights_and_caches(peer: Any) -> None:
     assert limit.weight_bytes(config, "ours") == weights
     assert limit.weight_bytes(config, "llama_q8_0") == weights * 34 // 32
     row = 2 * 2 * 32 * 4  # keys and values of two layers, 32 numbers each
-    assert limit.cache_bytes(config, "ours", (256, 1024), 128, 128) == 256 * row
+    assert limit.cache_bytes(config, "ours", (256, 1024), 128, 128) == 256 * row / 2  # float16
+    assert limit.cache_bytes(config, "ours", (256,), 128, 128) == 256 * row  # the longest is not
     assert limit.cache_bytes(config, "litert_lm", (256, 1024), 128, 128) == 1024 * row
     assert limit.cache_bytes(config, "ours", (192, 256), 128, 128) == pytest.approx(
-        row * (65 * 192 + 63 * 256) / 128, 1e-3
+        row * (65 * 192 / 2 + 63 * 256) / 128, 1e-3
     )
     run = measured(decode_tokens_per_s=10.0)
     known = replace(of_shape(peer), config=config, lengths=(256,))

@@ -12,6 +12,7 @@ import pytest
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.memory.footprint import used_graphs
 from edge_sdk.memory.workload import workload
+from edge_sdk.pipeline import load
 from edge_sdk.pipeline.kv_cache import read_stages
 from edge_sdk.runtime import Model, open_model
 
@@ -131,6 +132,39 @@ def test_a_bundle_has_each_kind_of_run_for_each_length_and_plain_names_for_the_l
         # LiteRT-LM fills what it knows of, and reads nothing else.
         assert set(model.signatures["prefill_8"].inputs) - set(model.signatures["decode"].inputs) == set()
         assert "logits" not in model.signatures["prefill_8"].outputs
+
+
+def test_caches_are_float16_but_for_the_longest_which_litert_lm_reads(bundle: Path) -> None:
+    with open_bundle(bundle) as opened, _open(opened) as model:
+        stages, names = read_stages(model, opened.executor)
+        kinds = {
+            stage.length: {
+                spec.dtype.name
+                for run in (stage.decode, *stage.prefills.values(), *stage.verifies.values())
+                for item in names
+                for spec in (run.inputs[item.decode[0]], run.outputs[item.decode[1]])
+            }
+            for stage in stages
+        }
+    assert kinds == {32: {"float16"}, 64: {"float32"}}
+    short, long = stages
+    assert long.cache_bytes == 4 * short.cache_bytes
+
+
+def test_what_is_computed_goes_on_in_a_longer_cache_of_another_type(bundle: Path) -> None:
+    tokens = [int(token) for token in np.random.default_rng(5).integers(0, TOKENS, 48)]
+    expected = _expected(_tensors(), tokens)
+    with load(bundle, engine="litert", threads=1) as model:
+        decoder = model._words().new_decoder(lambda: None)
+        decoder.feed(tokens[:24])
+        found = {}
+        for at in range(24, 48):
+            found[at] = decoder.step(tokens[at]).copy()
+            assert decoder.caches is not None
+            assert decoder.caches.arrays[0].dtype.name == ("float16" if at < 32 else "float32")
+    off = [np.linalg.norm(scores - expected[at]) / np.linalg.norm(expected[at]) for at, scores in found.items()]
+    assert max(off) < 0.06
+    assert np.mean(off) < 0.03
 
 
 @pytest.mark.parametrize(
