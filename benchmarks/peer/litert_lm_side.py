@@ -36,12 +36,14 @@ def answer(job: Job) -> dict[str, Any]:
 
 def answer_smear(job: Job) -> dict[str, Any]:
     """Ask LiteRT-LM; the second question goes into the same conversation, where it has the picture already."""
+    watch = Watch()
+    watch.start()
     import litert_lm as library
 
+    watch.found["import_s"] = watch.lap()
     library.set_min_log_severity(library.LogSeverity.ERROR)
     cpu = library.Backend.CPU(thread_count=job.threads)
     greedy = library.SamplerConfig(top_k=1, top_p=1.0, temperature=1.0)
-    watch = Watch()
     watch.start()
     engine = library.Engine(str(job.file), backend=cpu, vision_backend=cpu, cache_dir=str(job.cache))
     load_s = watch.lap()

@@ -67,6 +67,8 @@ def compiled_model_smear(job: Job) -> dict[str, Any]:
 
 
 def _see(job: Job, open_file: Callable[[Path], Any]) -> dict[str, Any]:
+    import cv2  # noqa: F401  beforehand, as in all sides
+
     watch = Watch()
     watch.start()
     encoder, adapter, decoder = (open_file(job.file / f"{part}.tflite") for part in ("encoder", "adapter", "decoder"))

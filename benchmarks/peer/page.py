@@ -13,6 +13,7 @@ _MS, _MB = 1e-3, 1e6
 _BUSY = 0.05  # of the processors, taken by others: beyond that a turn's sides do not have the same
 # Key, heading, unit's size, unit, which is better.
 _COLUMNS = (
+    ("import_s", "import", _MS, "ms", "less"),
     ("load_s", "load", _MS, "ms", "less"),
     ("question_s", "question to first token", _MS, "ms", "less"),
     ("open_s", "opening the file to first token", _MS, "ms", "less"),
@@ -62,7 +63,8 @@ it better and stands beside it.""",
 A picture's file goes in. `question to first token` is the median over later pictures with the model loaded, `opening
 the file` the first of all with loading. The second question is about the same picture. The bare sides run encoder,
 adapter, the prompt's chunk and one step, and nothing of text; ONNX Runtime has the encoder alone, in static INT8.
-Pixels to features: of a picture in memory, resizing and the encoder alone, warm.""",
+Pixels to features: of a picture in memory, resizing and the encoder alone, warm. Libraries are imported before all of
+that, OpenCV and tokenizers too; what this takes stands under `import`, of those that answer in words.""",
 }
 
 
