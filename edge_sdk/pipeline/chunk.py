@@ -78,36 +78,33 @@ def plan_chunks(
     """
     if position + left > length:
         raise ValueError(f"{left} tokens after {position} do not fit into a cache of {length}.")
-    kinds = sorted(offered, key=lambda chunk: -chunk.size)
+    # Of each run: how many tokens it leaves at least, the very last where that needs a score and this gives none.
+    kinds = [(chunk, chunk.size, chunk.cost, int(scored and not chunk.scored)) for chunk in offered]
+    kinds.sort(key=lambda kind: -kind[1])
     best: list[float] = [0.0]  # what the last n tokens cost at least, and the run that they begin with
-    first: list[Chunk | None] = [None]
+    first: list[tuple[Chunk, int] | None] = [None]  # with how many of them it takes
     for count in range(1, left + 1):
         room = length - position - left + count
         least, chosen = float("inf"), None
-        for chunk in kinds:
-            rest = _rest(chunk, count, scored)
-            if chunk.size > room or rest >= count:
+        for chunk, size, own_cost, leaves in kinds:
+            rest = count - size if count - size > leaves else leaves
+            if size > room or rest >= count:
                 continue
-            cost = chunk.cost + best[rest]
+            cost = own_cost + best[rest]
             if cost < least:
-                least, chosen = cost, chunk
+                least, chosen = cost, (chunk, count - rest)
         best.append(least)
         first.append(chosen)
-    return best[left], _follow(left, first, scored)
+    return best[left], _follow(left, first)
 
 
-def _rest(chunk: Chunk, count: int, scored: bool) -> int:
-    """Return how many of the last tokens a run leaves: the very last where that needs a score, and this gives none."""
-    return max(count - chunk.size, int(scored and not chunk.scored))
-
-
-def _follow(left: int, first: list[Chunk | None], scored: bool) -> list[Chunk]:
+def _follow(left: int, first: list[tuple[Chunk, int] | None]) -> list[Chunk]:
     found = []
     while left > 0:
-        chunk = first[left]
-        if chunk is None:
+        chosen = first[left]
+        if chosen is None:
             raise ValueError("There is no run of one token.")
-        rest = _rest(chunk, left, scored)
-        found.append(replace(chunk, count=left - rest))
-        left = rest
+        chunk, count = chosen
+        found.append(replace(chunk, count=count))
+        left -= count
     return found

@@ -62,9 +62,9 @@ class Pace:
 
     def chunks(self, stage: Stage) -> list[Chunk]:
         """Give the runs that a stage offers, with their costs."""
-        runs = [(run, LAST_ROW in run.inputs) for run in stage.prefills.values()]
-        runs += [(run, True) for run in (*stage.verifies.values(), stage.decode)]
-        return [Chunk(tokens(run), self.cost(stage, run), scored, run.name) for run, scored in runs]
+        runs = [(size, run, LAST_ROW in run.inputs) for size, run in stage.prefills.items()]
+        runs += [(size, run, True) for size, run in (*stage.verifies.items(), (1, stage.decode))]
+        return [Chunk(size, self.cost(stage, run), scored, run.name) for size, run, scored in runs]
 
     def plan(
         self, stages: Sequence[Stage], left: int, position: int, *, scored: bool = False
