@@ -59,7 +59,10 @@ def decode(data: bytes, start: int = 0) -> "Any":
     {'n': 42}
     """
     reader = _Reader(data, start)
-    value = reader.value(LEVELS)
+    try:
+        value = reader.value(LEVELS)
+    except IndexError:
+        raise CborError("the end is missing") from None
     if reader.at != len(data):
         raise CborError(f"{len(data) - reader.at} bytes too many")
     return value
@@ -93,18 +96,22 @@ def _write(out: bytearray, value: object, levels: int) -> None:
 def _write_many(out: bytearray, value: "dict[Any, Any] | list[Any] | tuple[Any, ...]", levels: int) -> None:
     if not levels:
         raise CborError(f"more than {LEVELS} levels")
+    levels -= 1
     if not isinstance(value, dict):
         _head(out, _ARRAY, len(value))
         for item in value:
-            _write(out, item, levels - 1)
+            _write(out, item, levels)
         return
-    for key in value:
-        if not isinstance(key, str):
-            raise CborError(f"a key that is a {type(key).__name__}, not text")
     _head(out, _MAP, len(value))
-    for key in sorted(value):  # MicroPython's maps have no order
+    try:
+        keys = sorted(value)  # MicroPython's maps have no order
+    except TypeError:
+        raise CborError("a key that is not text") from None
+    for key in keys:
+        if not isinstance(key, str):
+            raise CborError("a key that is not text")
         _write_text(out, key)
-        _write(out, value[key], levels - 1)
+        _write(out, value[key], levels)
 
 
 def _write_text(out: bytearray, text: str) -> None:
@@ -112,7 +119,11 @@ def _write_text(out: bytearray, text: str) -> None:
         data = text.encode()
     except ValueError:  # half of a surrogate pair
         raise CborError("text that UTF-8 has no bytes for") from None
-    _head(out, _TEXT, len(data))
+    size = len(data)
+    if size < 24:
+        out.append(0x60 | size)
+    else:
+        _head(out, _TEXT, size)
     out.extend(data)
 
 
@@ -134,47 +145,45 @@ def _head(out: bytearray, major: int, number: int) -> None:
 
 
 class _Reader:
+    """Where reading stands. Beyond the end it runs into an IndexError, so that no byte costs a comparison."""
+
     def __init__(self, data: bytes, at: int) -> None:
         self.data = data
         self.at = at
 
     def value(self, levels: int) -> "Any":
-        head = self.byte()
+        head = self.data[self.at]
+        self.at += 1
         major = head >> 5
         if major == _SIMPLE:
             return self.simple(head & 31)
-        number = self.number(head & 31)
+        number = head & 31
+        if number >= 24:
+            number = self.number(number)
+        if _BYTES <= major <= _TEXT:
+            return self.string(major, number)
         if major <= _NEGATIVE:
             if number < 0:
                 raise CborError("a whole number without length")
             return -1 - number if major else number
-        if major <= _TEXT:
-            return self.string(major, number)
         if major == _TAG:
             raise CborError("a tag")
         if not levels:
             raise CborError(f"more than {LEVELS} levels")
         return self.array(number, levels - 1) if major == _ARRAY else self.map(number, levels - 1)
 
-    def byte(self) -> int:
-        at = self.at
-        if at >= len(self.data):
-            raise CborError("the end is missing")
-        self.at = at + 1
-        return self.data[at]
-
     def take(self, size: int) -> bytes:
-        at = self.at
-        if size > len(self.data) - at:
+        begin = self.at
+        self.at = end = begin + size
+        if end > len(self.data):
             raise CborError("the end is missing")
-        self.at = at + size
-        return self.data[at : at + size]
+        return self.data[begin:end]
 
     def number(self, low: int) -> int:
-        if low < 24:
-            return low
+        """Read the number that stands behind a head whose lowest bits are 24 or more."""
         if low == 24:
-            return self.byte()
+            self.at += 1
+            return self.data[self.at - 1]
         if low == 31:
             return _INDEFINITE
         if low > 27:
@@ -186,10 +195,10 @@ class _Reader:
         """Tell whether an array or a map goes on, and pass over the mark at the end of one without length."""
         if left >= 0:
             return left > 0
-        if self.byte() == _BREAK:
-            return False
-        self.at -= 1
-        return True
+        if self.data[self.at] != _BREAK:
+            return True
+        self.at += 1
+        return False
 
     def string(self, major: int, number: int) -> "Any":
         if number >= 0:
@@ -197,11 +206,10 @@ class _Reader:
             return _text(piece) if major == _TEXT else bytes(piece)
         pieces = []
         while self.more(number):
-            head = self.byte()
-            size = self.number(head & 31)
-            if head >> 5 != major or size < 0:
+            head = self.data[self.at]
+            if head >> 5 != major or head & 31 == 31:
                 raise CborError("a piece of another kind in a string")
-            pieces.append(self.string(major, size))
+            pieces.append(self.value(0))
         return ("" if major == _TEXT else b"").join(pieces)
 
     def array(self, left: int, levels: int) -> "list[Any]":
@@ -214,10 +222,9 @@ class _Reader:
     def map(self, left: int, levels: int) -> "dict[str, Any]":
         items = {}
         while self.more(left):
-            head = self.byte()
-            if head >> 5 != _TEXT:
+            if self.data[self.at] >> 5 != _TEXT:
                 raise CborError("a key that is not text")
-            key = self.string(_TEXT, self.number(head & 31))
+            key = self.value(0)
             if key in items:
                 raise CborError("a key twice")
             items[key] = self.value(levels)

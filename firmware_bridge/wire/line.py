@@ -31,10 +31,12 @@ def lines(message: bytes) -> bytes:
     if size > 0xFFFF:
         raise ValueError(f"a message of {len(message)} bytes does not fit into a packet")
     crc = crc16(message)
-    packet = memoryview(b"".join((bytes((size >> 8, size & 0xFF)), message, bytes((crc >> 8, crc & 0xFF)))))
-    out = [FIRST, b2a_base64(packet[:PIECE_BYTES])]
-    for at in range(PIECE_BYTES, len(packet), PIECE_BYTES):
-        out.append(NEXT)
+    packet = bytes((size >> 8, size & 0xFF)) + message + bytes((crc >> 8, crc & 0xFF))
+    if len(packet) <= PIECE_BYTES:
+        return FIRST + b2a_base64(packet)
+    out = []
+    for at in range(0, len(packet), PIECE_BYTES):
+        out.append(NEXT if at else FIRST)
         out.append(b2a_base64(packet[at : at + PIECE_BYTES]))
     return b"".join(out)
 
