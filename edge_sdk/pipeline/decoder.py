@@ -257,7 +257,7 @@ class Decoder:
         self.position += common(self.rows[before:], prompt)
         if not self._begins or before:
             return
-        self.kin.read_head(cache_layout(self._stages[0], self._names))
+        self.kin.read_head(lambda: cache_layout(self._stages[0], self._names))
         count, other = self.kin.longest(prompt, self)
         if other is None or count <= self.position:
             return

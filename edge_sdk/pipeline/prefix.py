@@ -81,10 +81,10 @@ class Kin:
                     best = count, other
         return best
 
-    def read_head(self, layout: Layout | None) -> None:
-        """Have what an earlier process left on flash, for caches of this layout; it is looked for once."""
+    def read_head(self, find: Callable[[], Layout | None]) -> None:
+        """Have what an earlier process left on flash, for caches of the layout that `find` gives; once."""
         file, self._unread = self._unread, None
-        if file is not None and layout is not None:
+        if file is not None and (layout := find()) is not None:
             self.head = file.read(layout)
 
     def keep_head(self, find: Callable[[], Sequence[int]], holder: Computed) -> None:
