@@ -314,8 +314,8 @@ class _Walk:
 def _tally(graph: Integers, kinds: Integers, names: Sequence[str], graphs: int) -> list[Counter[str]]:
     """Return how often each kind occurs in each graph, by name."""
     found = [Counter[str]() for _ in range(graphs)]
-    pairs = Counter((graph * len(names) + kinds).tolist())
-    for pair in sorted(pairs):
+    pairs = np.bincount(graph * len(names) + kinds)
+    for pair in pairs.nonzero()[0].tolist():
         place, kind = divmod(pair, len(names))
-        found[place][names[kind]] += pairs[pair]
+        found[place][names[kind]] += int(pairs[pair])
     return found
