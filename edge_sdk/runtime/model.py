@@ -72,7 +72,7 @@ def end_names(specs: Sequence[TensorSpec], end: str) -> Mapping[str, TensorSpec]
     named: dict[str, TensorSpec] = {}
     for index, spec in enumerate(specs):
         name = spec.name if spec.name and spec.name not in named else f"{end}_{index}"
-        named[name] = replace(spec, name=name)
+        named[name] = spec if name == spec.name else replace(spec, name=name)
     return MappingProxyType(named)
 
 
