@@ -56,7 +56,7 @@ class Maintenance:
     def update(self, data: bytes, progress: Progress = ignore) -> Hello:
         """Send firmware into the slot that is not in use, and restart with it on trial."""
         before = self._session.refresh()
-        if not before.slot:
+        if "update" not in before.capabilities:
             raise BridgeError(
                 "This firmware cannot be updated over the link.",
                 why="It does not run from one of two slots.",

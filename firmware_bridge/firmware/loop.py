@@ -23,14 +23,19 @@ def run(server: "Server", port: "Any", sleep: "Callable[[float], None]") -> None
     """
     try:
         while not server.restart_wanted:
-            pause_us = server.pause_us
-            data = port.read(1 if pause_us >= 1000 else 0)
-            if data:
-                answer = server.receive(data)
-                if answer:
-                    port.write(answer)
-            elif 0 < pause_us < 1000:
-                sleep(pause_us / 1_000_000)
-            server.poll()
+            step(server, port, sleep)
     finally:
         server.close()
+
+
+def step(server: "Server", port: "Any", sleep: "Callable[[float], None]") -> None:
+    """Do once what `run` does all the time."""
+    pause_us = server.pause_us
+    data = port.read(1 if pause_us >= 1000 else 0)
+    if data:
+        answer = server.receive(data)
+        if answer:
+            port.write(answer)
+    elif 0 < pause_us < 1000:
+        sleep(pause_us / 1_000_000)
+    server.poll()
