@@ -20,6 +20,6 @@ def begin_ahead(work: Callable[[], None]) -> threading.Thread:
         except Exception as error:
             logger.debug("What was begun ahead failed: %s", error)
 
-    thread = threading.Thread(target=run, name="ahead", daemon=True)
+    thread = threading.Thread(target=run, name="ahead")  # the process ends after it: the engine may be at work there
     thread.start()
     return thread
