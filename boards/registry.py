@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -44,7 +43,9 @@ def find_profile(id_: str) -> Profile:
     wanted = id_.strip().lower()
     if wanted in known:
         return known[wanted]
-    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    from difflib import get_close_matches  # takes 0.15 MB, which a process that asks for no unknown board does without
+
+    near = get_close_matches(wanted, known, n=3, cutoff=0.5)
     raise EdgeError(
         f"There is no board {id_!r}.",
         why=f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(known)}.",
