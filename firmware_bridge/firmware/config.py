@@ -12,93 +12,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LEASE_MS = 5000
-_PARTS = 32
 
-# What may stand at a key: kind, whether it must, the least and the most (of text: of its length).
-# A pin may be used once, a shared pin by parts that share it.
-_TEXT, _WHOLE, _NUMBER, _FLAG, _PIN, _SHARED, _MAP, _ANY = range(8)
-_MUST, _MAY = True, False
-
-_TOP = {
-    "v": (_WHOLE, _MUST, 1, 1),
-    "name": (_TEXT, _MAY, 0, 32),
-    "buses": (_MAP, _MAY, 0, 8),
-    "sensors": (_MAP, _MAY, 0, _PARTS),
-    "outputs": (_MAP, _MAY, 0, _PARTS),
-    "axes": (_MAP, _MAY, 0, 8),
-    "lease_ms": (_WHOLE, _MAY, 100, 60_000),
-    "watchdog_ms": (_WHOLE, _MAY, 500, 8388),  # the longest that an RP2040's can do
+# What may stand where, a word for each key: its kind, ! where it must be there, from,to (of texts and maps: how long).
+# Kinds: whole Number, Real number, Text, Flag, Pin, Shared pin, Map, Any. As text, because tables take more memory.
+_TOP = "v:N!1,1 name:T0,32 buses:M0,8 sensors:M0,32 outputs:M0,32 axes:M0,8 lease_ms:N100,60000 watchdog_ms:N500,8388"
+_BUSES = {"i2c": "sda:P! scl:P! hz:N10000,1000000", "onewire": "pin:P!"}
+_SENSORS = {
+    "driver": "driver:T!1,32 bus:T!1,32 address:N0,18446744073709551615 value:T1,32 period_us:N1000,1000000000",
+    "digital": "pin:P! period_us:N1000,1000000000 invert:F pull:N-1,1",
+    "analog": "pin:P! period_us:N1000,1000000000 unit:T0,16 scale:R-1e9,1e9 offset:R-1e9,1e9",
 }
-_BUSES = {
-    "i2c": {"sda": (_PIN, _MUST), "scl": (_PIN, _MUST), "hz": (_WHOLE, _MAY, 10_000, 1_000_000)},
-    "onewire": {"pin": (_PIN, _MUST)},
-}
-_PERIOD = (_WHOLE, _MAY, 1000, 1_000_000_000)
-_SCALED = {
-    "pin": (_PIN, _MUST),
-    "period_us": _PERIOD,
-    "unit": (_TEXT, _MAY, 0, 16),
-    "scale": (_NUMBER, _MAY, -1e9, 1e9),
-    "offset": (_NUMBER, _MAY, -1e9, 1e9),
-}
-_SENSORS: "dict[str, dict[str, Any]]" = {
-    "driver": {
-        "driver": (_TEXT, _MUST, 1, 32),
-        "bus": (_TEXT, _MUST, 1, 32),
-        "address": (_WHOLE, _MAY, 0, (1 << 64) - 1),  # of a 1-wire sensor: its ROM code
-        "value": (_TEXT, _MAY, 1, 32),
-        "period_us": _PERIOD,
-    },
-    "digital": {"pin": (_PIN, _MUST), "period_us": _PERIOD, "invert": (_FLAG, _MAY), "pull": (_WHOLE, _MAY, -1, 1)},
-    "analog": _SCALED,
-}
-_LEASE = (_WHOLE, _MAY, 100, 60_000)
 _OUTPUTS = {
-    "digital": {"pin": (_PIN, _MUST), "invert": (_FLAG, _MAY), "safe": (_WHOLE, _MAY, 0, 1), "lease_ms": _LEASE},
-    "pwm": {
-        "pin": (_PIN, _MUST),
-        "hz": (_WHOLE, _MAY, 8, 1_000_000),
-        "invert": (_FLAG, _MAY),
-        "safe": (_NUMBER, _MAY, 0, 1),
-        "least": (_NUMBER, _MAY, 0, 1),
-        "most": (_NUMBER, _MAY, 0, 1),
-        "lease_ms": _LEASE,
-    },
-    "analog": {
-        "pin": (_PIN, _MUST),
-        "safe": (_NUMBER, _MAY, 0, 1),
-        "least": (_NUMBER, _MAY, 0, 1),
-        "most": (_NUMBER, _MAY, 0, 1),
-        "lease_ms": _LEASE,
-    },
-    "colour": {
-        "driver": (_TEXT, _MUST, 1, 32),
-        "pin": (_PIN, _MUST),
-        "count": (_WHOLE, _MUST, 1, 1024),
-        "safe": (_ANY, _MAY),
-        "lease_ms": _LEASE,
-    },
+    "digital": "pin:P! invert:F safe:N0,1 lease_ms:N100,60000",
+    "pwm": "pin:P! hz:N8,1000000 invert:F safe:R0,1 least:R0,1 most:R0,1 lease_ms:N100,60000",
+    "analog": "pin:P! safe:R0,1 least:R0,1 most:R0,1 lease_ms:N100,60000",
+    "colour": "driver:T!1,32 pin:P! count:N!1,1024 safe:A lease_ms:N100,60000",
 }
-_AXIS = {
-    "step": (_PIN, _MUST),
-    "dir": (_PIN, _MUST),
-    "enable": (_SHARED, _MAY),
-    "invert": (_FLAG, _MAY),
-    "um_per_step": (_NUMBER, _MUST, 0.005, 1e6),
-    "speed": (_NUMBER, _MUST, 0.01, 1e6),
-    "acceleration": (_NUMBER, _MUST, 0.01, 1e8),
-    "least": (_NUMBER, _MUST, -1e7, 1e7),
-    "most": (_NUMBER, _MUST, -1e7, 1e7),
-    "home": (_MAP, _MAY, 1, 8),
-    "backlash": (_NUMBER, _MAY, 0, 1e5),
-}
-_HOME = {
-    "pin": (_PIN, _MUST),
-    "to": (_WHOLE, _MUST, -1, 1),
-    "at": (_NUMBER, _MUST, -1e7, 1e7),
-    "speed": (_NUMBER, _MAY, 0.01, 1e6),
-    "invert": (_FLAG, _MAY),
-}
+_AXIS = (
+    "step:P! dir:P! enable:S invert:F um_per_step:R!0.005,1e6 speed:R!0.01,1e6 acceleration:R!0.01,1e8 "
+    "least:R!-1e7,1e7 most:R!-1e7,1e7 home:M1,8 backlash:R0,1e5"
+)
+_HOME = "pin:P! to:N!-1,1 at:R!-1e7,1e7 speed:R0.01,1e6 invert:F"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 
@@ -137,7 +71,7 @@ def check(config: "dict[str, Any]", pins: "Any" = None) -> None:
     used = _Pins(pins)
     _item("", config, _TOP, used)
     for where, bus in _parts("buses", config, []):
-        _kind(where, bus, "kind", _BUSES, used)
+        _kind(where, bus, _BUSES, used)
     names: list[str] = []
     for where, sensor in _parts("sensors", config, names):
         if "driver" in sensor:
@@ -145,10 +79,10 @@ def check(config: "dict[str, Any]", pins: "Any" = None) -> None:
             if sensor["bus"] not in config.get("buses", {}):
                 raise ConfigError(f"{where}.bus", f"there is no bus {sensor['bus']!r}")
         else:
-            _kind(where, sensor, "kind", _SENSORS, used)
+            _kind(where, sensor, _SENSORS, used)
     longest = config.get("lease_ms", _LEASE_MS)
     for where, output in _parts("outputs", config, names):
-        _kind(where, output, "kind", _OUTPUTS, used)
+        _kind(where, output, _OUTPUTS, used)
         _output(where, output, longest)
     for where, axis in _parts("axes", config, names):
         _item(where, axis, _AXIS, used)
@@ -189,47 +123,54 @@ def _parts(key: str, config: "dict[str, Any]", names: "list[str]") -> "Iterator[
         yield where, parts[name]
 
 
-def _kind(where: str, item: "dict[str, Any]", key: str, kinds: "dict[str, Any]", used: _Pins) -> None:
+def _kind(where: str, item: "dict[str, Any]", kinds: "dict[str, str]", used: _Pins) -> None:
     """Check an item whose kind says what may be in it."""
-    kind = item.get(key)
-    if kind not in kinds or kind == "driver":
-        raise ConfigError(f"{where}.{key}", f"{kind!r:.40} is none of {', '.join(sorted(kinds))}")
-    _item(where, {name: value for name, value in item.items() if name != key}, kinds[kind], used)
+    kind = item.get("kind")
+    if not isinstance(kind, str) or kind not in kinds or kind == "driver":
+        known = ", ".join([name for name in sorted(kinds) if name != "driver"])
+        raise ConfigError(f"{where}.kind", f"{kind!r:.40} is none of {known}")
+    _item(where, {name: value for name, value in item.items() if name != "kind"}, kinds[kind], used)
 
 
-def _item(where: str, item: "dict[str, Any]", spec: "dict[str, Any]", used: _Pins) -> None:
+def _item(where: str, item: "dict[str, Any]", spec: str, used: _Pins) -> None:
     """Check that an item holds what it must, and nothing but what it may."""
     dot = where + "." if where else ""
-    for key in sorted(item):
-        if key not in spec:
-            raise ConfigError(dot + str(key), f"not known; known are {', '.join(sorted(spec))}")
-        _value(dot + key, item[key], spec[key], used)
-    for key in sorted(spec):
-        if spec[key][1] and key not in item:
+    rules: dict[str, str] = {}
+    for word in spec.split():
+        key, rule = word.split(":")
+        rules[key] = rule
+        if "!" in rule and key not in item:
             raise ConfigError(dot + key, "missing")
+    for key in sorted(item):
+        if key not in rules:
+            raise ConfigError(dot + key, f"not known; known are {', '.join(sorted(rules))}")
+        _value(dot + key, item[key], rules[key], used)
 
 
-def _value(where: str, value: "Any", spec: "Any", used: _Pins) -> None:
-    kind = spec[0]
-    if kind == _ANY:
+def _value(where: str, value: "Any", rule: str, used: _Pins) -> None:
+    kind = rule[0]
+    if kind == "A":
         return
-    if kind in (_PIN, _SHARED):
-        used.take(where, value, kind == _SHARED)
+    if kind == "P" or kind == "S":
+        used.take(where, value, kind == "S")
         return
-    if kind == _FLAG:
+    if kind == "F":
         if not isinstance(value, bool):
             raise ConfigError(where, f"{value!r:.40} is neither true nor false")
         return
-    least, most = spec[2], spec[3]
-    if kind in (_TEXT, _MAP):
-        wanted = str if kind == _TEXT else dict
-        if not isinstance(value, wanted):
-            raise ConfigError(where, "not text" if kind == _TEXT else "not a map")
+    if kind == "T" or kind == "M":
+        if not isinstance(value, str if kind == "T" else dict):
+            raise ConfigError(where, "not text" if kind == "T" else "not a map")
         value = len(value)
-    elif not is_number(value) or (kind == _WHOLE and not isinstance(value, int)):
-        raise ConfigError(where, f"{value!r:.40} is no {'whole ' if kind == _WHOLE else ''}number")
-    if not least <= value <= most:
+    elif not is_number(value) or (kind == "N" and not isinstance(value, int)):
+        raise ConfigError(where, f"{value!r:.40} is no {'whole ' if kind == 'N' else ''}number")
+    least, most = rule[1:].replace("!", "").split(",")
+    if not _limit(least) <= value <= _limit(most):
         raise ConfigError(where, f"{value} is not from {least} to {most}")
+
+
+def _limit(text: str) -> "int | float":
+    return float(text) if "." in text or "e" in text else int(text)
 
 
 def _output(where: str, output: "dict[str, Any]", longest: int) -> None:

@@ -36,7 +36,7 @@ def hello(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
         "pv": list(number.PROTOCOL),
         "fw": VERSION,
         "board": server.hardware.board,
-        "name": machine.config.get("name", ""),
+        "name": machine.name,
         "id": bytes(server.hardware.unique),
         "boot": server.boot,
         "dict": machine.dictionary.hash,

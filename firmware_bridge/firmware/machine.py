@@ -36,7 +36,7 @@ class Machine:
     def take(self, parts: "Any", config: "dict[str, Any]") -> None:
         """Take other parts in place of those that were there, all safe."""
         self.parts = parts
-        self.config = config
+        self.name = config.get("name", "")
         self.lease.longest_ms = config.get("lease_ms", _LEASE_MS)
         self.outputs = Outputs(parts.outputs)
         self.axes = {name: Axis(pins) for name, pins in parts.axes.items()}

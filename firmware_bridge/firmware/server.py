@@ -165,7 +165,7 @@ class Server:
         except (ConfigError, OSError) as error:
             self._start()
             raise error if isinstance(error, ConfigError) else ConfigError("", repr(error)) from None
-        self._took(data)
+        self._took(data, wanted)
 
     def restart(self) -> None:
         """Make everything safe, and want to be started anew once the answer to this has gone out."""
@@ -199,13 +199,12 @@ class Server:
             parts, wanted = Parts(), {}
             self.lease.fault = self._unbuilt
         self.machine.take(parts, wanted)
-        self._took(data)
+        self._took(data, wanted)
 
-    def _took(self, data: bytes) -> None:
+    def _took(self, data: bytes, wanted: "dict[str, Any]") -> None:
         self.config_crc = crc32(data) & field.UINT32 if data else 0
-        watchdog_ms = self.machine.config.get("watchdog_ms", 0)
-        if watchdog_ms:
-            self.hardware.watch_for(watchdog_ms)
+        if wanted.get("watchdog_ms"):
+            self.hardware.watch_for(wanted["watchdog_ms"])
 
     def _stored(self, name: str) -> "bytes | None":
         if self.files.size(name) < 0:

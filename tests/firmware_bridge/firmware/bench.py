@@ -13,6 +13,7 @@ from firmware_bridge.wire.line import LineReader, lines
 from firmware_bridge.wire.message import READ, WRITE, Message, decode_message, encode_message
 
 SESSION = 0xC0FFEE01
+MADE = []  # all benches, to be let go of after each test
 CONFIG = {
     "v": 1,
     "name": "bench",
@@ -155,6 +156,7 @@ class Bench:
     """Ask a server as a board does, over whole lines."""
 
     def __init__(self, folder, start_us=0, wanted=CONFIG, slot="", trial=False) -> None:
+        MADE.append(self)
         self.files = Files(folder)
         if wanted:
             self.files.put("/config.json", encode(wanted).encode())
@@ -232,7 +234,7 @@ class Bench:
         return told
 
     def home(self, axis="x"):
-        return self.finish(self.do(number.HOME, {"axis": axis})["job"])
+        return self.finish(self.do(number.HOME, {"axis": axis})["job"], step_us=650)
 
     def upload(self, name, data, piece=200, s=SESSION) -> int:
         """Upload a file, and give where the last answer said that the next piece starts."""

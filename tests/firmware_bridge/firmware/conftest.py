@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench import Bench
+from bench import MADE, Bench
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Let go of files that uploads left open."""
+    yield
+    while MADE:
+        MADE.pop().files.drop()
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""Uploads arrive whole or not at all, however often each piece comes."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import pytest
+from bench import CONFIG, SESSION, Bench
+
+from firmware_bridge.wire import number
+from firmware_bridge.wire.message import READ, WRITE
+
+
+def piece(bench, at, data, whole=None, name="/slot/a"):
+    body = {"off": at, "data": data, "name": name, "s": SESSION}
+    if whole is not None:
+        body["len"] = whole
+    return bench.request(number.FILE_DATA, body, WRITE, number.FILE)
+
+
+def test_a_file_comes_whole_through_doubled_lost_and_late_pieces(bench):
+    bench.open(5000)
+    dice = random.Random(4)
+    data = dice.randbytes(5000)
+    sent, at = [], 0
+    while at < len(data):
+        sent.append(piece(bench, at, data[at : at + 300], len(data) if at == 0 else None))
+        copies = [sent[-1]] * dice.choice((0, 1, 1, 2)) + dice.sample(sent[1:], min(len(sent) - 1, 1))
+        for answer in bench.answers(b"".join(copies)):
+            at = max(at, answer.body["off"])
+    assert bench.files.read("/slot/a", 0, 9999) == data
+    told = bench.ask(number.FILE_HASH, {"name": "/slot/a", "type": "sha256"}, READ, number.FILE)
+    assert told == {"type": "sha256", "off": 0, "len": 5000, "output": hashlib.sha256(data).digest()}
+    assert bench.ask(number.FILE_STATUS, {"name": "/slot/a"}, READ, number.FILE) == {"len": 5000}
+
+
+def test_a_piece_out_of_its_turn_is_answered_with_the_next_and_not_written(bench):
+    bench.open(5000)
+    ask = lambda *args: bench.answers(piece(bench, *args))[0].body["off"]  # noqa: E731
+    assert ask(5, b"late") == 0
+    assert ask(0, b"abcd", 8) == 4
+    assert ask(0, b"abcd", 8) == 4
+    assert ask(6, b"x") == 4
+    assert ask(2, b"x") == 4
+    assert ask(4, b"efgh") == 8
+    assert ask(4, b"efgh") == 8
+    assert bench.files.read("/slot/a", 0, 99) == b"abcdefgh"
+
+
+def test_what_was_there_stays_until_the_new_file_is_whole(bench):
+    bench.open(5000)
+    bench.upload("/slot/a", b"old")
+    bench.answers(piece(bench, 0, b"new", 6))
+    assert bench.files.read("/slot/a", 0, 99) == b"old"
+    bench.answers(piece(bench, 3, b"est"))
+    assert bench.files.read("/slot/a", 0, 99) == b"newest"
+
+
+def test_an_upload_that_begins_anew_starts_over(bench):
+    bench.open(5000)
+    bench.answers(piece(bench, 0, b"first", 9))
+    bench.answers(piece(bench, 5, b"half"[:2]))
+    bench.upload("/slot/a", b"second one", piece=4)
+    assert bench.files.read("/slot/a", 0, 99) == b"second one"
+
+
+def test_more_than_was_announced_is_refused(bench):
+    bench.open(5000)
+    bench.answers(piece(bench, 0, b"abc", 5))
+    (answer,) = bench.answers(piece(bench, 3, b"def"))
+    assert bench.rc(answer.body) == number.RANGE
+    assert bench.files.size("/slot/a") == -1
+
+
+@pytest.mark.parametrize(("name", "most"), [("/config.json", 8192), ("/slot/b", 1 << 20)])
+def test_a_file_may_be_only_so_long(bench, name, most):
+    bench.open(5000)
+    (answer,) = bench.answers(piece(bench, 0, b"a", most + 1, name))
+    assert bench.rc(answer.body) == number.RANGE
+    assert str(most) in answer.body["why"]
+
+
+@pytest.mark.parametrize("name", ["/boot.json", "/slot/../main.py", "/main.py", "config.json", "", 5, None])
+def test_no_other_file_can_be_written_or_read(bench, name):
+    bench.open(5000)
+    for command, op in ((0, WRITE), (0, READ), (1, READ), (2, READ)):
+        body = {"off": 0, "data": b"x", "len": 1, "name": name, "s": SESSION, "n": 1}
+        answer = bench.ask(command, body, op, number.FILE)
+        assert answer["err"] == {"group": number.FILE, "rc": 2}
+
+
+def test_uploads_want_the_session_that_holds_the_lease(bench):
+    body = {"off": 0, "data": b"x", "len": 1, "name": "/slot/a"}
+    bench.open(100)
+    assert bench.rc(bench.ask(0, {**body, "s": 1}, WRITE, number.FILE)) == number.NO_SESSION
+    assert bench.rc(bench.ask(0, body, WRITE, number.FILE)) == number.RANGE
+    bench.pass_us(101_000)
+    assert bench.rc(bench.ask(0, {**body, "s": SESSION}, WRITE, number.FILE)) == number.NO_LEASE
+
+
+def test_files_are_read_in_pieces(bench):
+    data, at, whole = b"", 0, None
+    bench.server.buffer_bytes = 300
+    while whole is None or at < whole:
+        answer = bench.ask(0, {"off": at, "name": "/config.json"}, READ, number.FILE)
+        whole = answer.get("len", whole)
+        data += answer["data"]
+        at = len(data)
+    assert data == bench.files.read("/config.json", 0, 9999)
+    past = bench.ask(0, {"off": whole + 1, "name": "/config.json"}, READ, number.FILE)
+    assert past["err"] == {"group": 8, "rc": 12}
+    missing = bench.ask(1, {"name": "/slot/b"}, READ, number.FILE)
+    assert missing["err"] == {"group": 8, "rc": 3}
+    assert bench.ask(9, {}, READ, number.FILE) == {"rc": 8}
+    assert bench.ask(2, {"name": "/config.json", "type": "md5"}, READ, number.FILE) == {"rc": 8}
+
+
+def test_a_configuration_waits_beside_the_one_in_use(bench):
+    bench.open(5000)
+    bench.upload("/config.json", b"{}")
+    assert bench.ask(1, {"name": "/config.json"}, READ, number.FILE)["len"] > 100
+    bench.start()
+    assert bench.ask(number.HELLO)["name"] == CONFIG["name"]
+
+
+def test_a_full_disk_is_told_and_the_upload_can_begin_again(tmp_path):
+    bench = Bench(str(tmp_path))
+    bench.open(5000)
+    whole, bench.files.append = bench.files.append, lambda data: _full()
+    (answer,) = bench.answers(piece(bench, 0, b"abc", 3))
+    assert bench.rc(answer.body) == number.HARDWARE
+    bench.files.append = whole
+    assert bench.upload("/slot/a", b"abc") == 3
+    assert bench.files.read("/slot/a", 0, 9) == b"abc"
+
+
+def _full():
+    raise OSError(28, "no space")
