@@ -318,7 +318,7 @@ class Decoder(nn.Module):
             k = dynamic_update_slice(caches[f"kv_cache_k_{i}"], k, [*at_k])
             v = dynamic_update_slice(caches[f"kv_cache_v_{i}"], v.transpose(2, 3), [*at_v])
             if last_row is not None and i == len(self.layers) - 1:
-                # A product, for the engine gathers nothing.
+                # Products, which stay with the kernels that compute all around them.
                 x, turn = last_row @ x, ((last_row @ turn[0][None])[0], (last_row @ turn[1][None])[0])
                 mask = last_row[None] @ mask
                 q = cast(Layer, layer).split(x, turn)[0]
