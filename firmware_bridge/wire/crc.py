@@ -3,7 +3,10 @@
 try:
     from binascii import crc_hqx
 except ImportError:  # MicroPython
-    from firmware_bridge.wire.crc_table import crc_hqx  # type: ignore[assignment]
+    try:
+        from firmware_bridge.wire.crc_native import crc_hqx
+    except SyntaxError:  # a port that makes no machine code
+        from firmware_bridge.wire.crc_table import crc_hqx  # type: ignore[assignment]
 
 
 def crc16(data: "bytes | bytearray | memoryview", start: int = 0) -> int:

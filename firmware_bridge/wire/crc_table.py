@@ -10,12 +10,12 @@ def _row(byte: int) -> int:
     return crc & 0xFFFF
 
 
-_TABLE = array("H", [_row(byte) for byte in range(256)])
+TABLE = array("H", [_row(byte) for byte in range(256)])
 
 
 def crc_hqx(data: "bytes | bytearray | memoryview", start: int) -> int:
     """Do what CPython's function of this name does."""
-    table = _TABLE
+    table = TABLE
     crc = start
     for byte in data:
         crc = (crc << 8 & 0xFF00) ^ table[crc >> 8 ^ byte]

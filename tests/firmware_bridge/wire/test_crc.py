@@ -27,3 +27,17 @@ def test_it_goes_on_from_what_came_before() -> None:
 
 def test_a_message_with_its_crc_behind_it_gives_0() -> None:
     assert crc16(b"123456789\x31\xc3") == 0
+
+
+def test_machine_code_and_bytecode_give_the_same_in_micropython(micropython) -> None:
+    script = """
+from firmware_bridge.wire.crc import crc16, crc_hqx
+from firmware_bridge.wire.crc_table import crc_hqx as by_table
+data = bytes(range(256)) * 3
+for size in (0, 1, 9, 256, 767):
+    for kind in (bytes, bytearray, memoryview):
+        for start in (0, 0x8000, 0xFFFF):
+            assert crc16(kind(data[:size]), start) == by_table(data[:size], start)
+print(crc_hqx is by_table)
+"""
+    assert micropython.run(script).strip() == str(micropython.kind == "node")
