@@ -66,10 +66,18 @@ class Rig:
         return str(self.proxy.path)
 
     def __enter__(self) -> Rig:
-        self.wait(lambda: any("boot" in event for event in self.events()), 20)
+        try:
+            self.wait(lambda: any("boot" in event for event in self.events()), 20)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the device and its line away."""
         self._printed = self.served.printed()
         self.proxy.close()
         os.close(self._near)

@@ -6,7 +6,6 @@ the memory in use is written down, 0 for never; `pv_least`, `pv_most`: the proto
 
 import gc
 import json
-import os
 import sys
 import time
 from binascii import hexlify
@@ -164,7 +163,7 @@ class Device:
         files = Files(".")
         runs, trial = slot.boot(files)
         sha = hexlify(files.sha256(slot.path(runs))).decode() if runs else ""
-        boot = int.from_bytes(os.urandom(4), "big")
+        boot = now_us() & 0xFFFFFFFF  # another one at every start
         self.hardware = Recording()
         self.server = Server(self.hardware, files, COUNTER, boot, runs, trial)
         note(boot=boot, begun_us=BEGUN_US, slot=runs, trial=trial, sha=sha)
