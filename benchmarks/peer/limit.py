@@ -8,7 +8,8 @@ from typing import Any
 from peer.turn import Job
 
 # Bits that a weight takes with its share of the scales: of LiteRT one scale for a row (none, as good as), or one of 16
-# bits for 64 weights, and 8 bits for the 3 % of the layers' that make values; of llama.cpp one of 16 bits for 32; of the ONNX graph one of 32 bits for 64.
+# bits for 64 weights, and 8 bits for the 3 % of the layers' that make values; of llama.cpp one of 16 bits for 32; of
+# the ONNX graph one of 32 bits for 64.
 _BITS = {
     "ours": (8.0, 8.0),
     "ours_int4": (4.37, 8.0),
