@@ -80,14 +80,21 @@ class Machine:
         self.outputs.make_safe()
         self._look()
 
+    def step(self, passed_us: int) -> bool:
+        """Let time pass for the axes; tell whether one moves."""
+        moves = False
+        for axis in self.axes.values():
+            if axis.job is not None:
+                axis.advance(passed_us)
+                moves = True
+        return moves
+
     def advance(self, passed_us: int) -> None:
-        """Let time pass: first what makes things safe, then what moves."""
+        """Let time pass for the lease and what lives on it."""
         if self.lease.advance(passed_us):
             self.make_safe("the lease ran out")
         self.outputs.advance(passed_us)
         self._look()
-        for axis in self.axes.values():
-            axis.advance(passed_us)
 
     def close(self) -> None:
         """Make everything safe and let go of the hardware."""
@@ -97,6 +104,5 @@ class Machine:
         self.parts.close()
 
     def _look(self) -> None:
-        why = self.outputs.why
-        if why:
-            self.lease.fault = why
+        if self.outputs.why:
+            self.lease.fault = self.outputs.why

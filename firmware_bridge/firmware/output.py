@@ -53,14 +53,11 @@ class _Output:
         self.value = self.safe
         self.why = ""
 
-    def advance(self, passed_us: int) -> None:
-        if self.lease_us <= 0:
-            return
+    def runs_out(self, passed_us: int) -> bool:
         self.lease_us -= passed_us
         if self.until_us != _NEVER:
             self.until_us = max(0, self.until_us - passed_us)
-        if self.lease_us <= 0 or self.until_us == 0:
-            self.make_safe()
+        return self.lease_us <= 0 or self.until_us == 0
 
 
 class Outputs:
@@ -70,23 +67,21 @@ class Outputs:
     ----------
     parts : dict
         The hardware's outputs by name.
+
+    Attributes
+    ----------
+    why : str
+        What cannot be made safe, nothing where all can.
     """
 
     def __init__(self, parts: "dict[str, Any]") -> None:
         self._outputs = {name: _Output(part) for name, part in parts.items()}
         self._waited_us = 0
+        self.why = ""
         self.make_safe()
 
     def __contains__(self, name: object) -> bool:
         return name in self._outputs
-
-    @property
-    def why(self) -> str:
-        """What cannot be made safe, nothing where all can."""
-        for name, output in self._outputs.items():
-            if output.why:
-                return f"{name} {output.why}"
-        return ""
 
     def why_of(self, name: str) -> str:
         """Why an output cannot be made safe, nothing where it can."""
@@ -127,14 +122,28 @@ class Outputs:
         """Set every output to its safe value; `why` tells what did not work."""
         for output in self._outputs.values():
             output.make_safe()
+        self._look()
 
     def advance(self, passed_us: int) -> None:
         """Let time pass: what has run out becomes safe, and what did not become safe is tried again."""
         for output in self._outputs.values():
-            output.advance(passed_us)
-        self._waited_us += passed_us
-        if self._waited_us >= _AGAIN_US:
-            self._waited_us = 0
-            for output in self._outputs.values():
-                if output.why:
-                    output.make_safe()
+            if output.lease_us > 0 and output.runs_out(passed_us):
+                output.make_safe()
+                self._look()
+        if self.why:
+            self._waited_us += passed_us
+            if self._waited_us >= _AGAIN_US:
+                self._waited_us = 0
+                self._try_again()
+
+    def _try_again(self) -> None:
+        for output in self._outputs.values():
+            if output.why:
+                output.make_safe()
+        self._look()
+
+    def _look(self) -> None:
+        self.why = ""
+        for name, output in self._outputs.items():
+            if output.why:
+                self.why = f"{name} {output.why}"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from firmware_bridge.firmware.files import Files
 
 _RESTART_US = 100_000
+_HOUSE_US = 1000
 _GROUPS = {number.OS: group_os.answer, number.FILE: group_file.answer, number.EDGE: group_edge.answer}
 
 
@@ -81,6 +82,7 @@ class Server:
         self.failures = 0
         self.config_crc = 0
         self._restart_us = 0
+        self._owed_us = 0
         self._closed = False
         self._unbuilt = ""
         self._reader = LineReader(self.buffer_bytes)
@@ -109,6 +111,7 @@ class Server:
     def receive(self, data: bytes) -> bytes:
         """Take what came in, and give what goes out; the safety lane's requests are done first."""
         self.poll()
+        self._keep_house()
         try:
             messages = self._reader.feed(data)
         except MemoryError:
@@ -126,6 +129,14 @@ class Server:
     def poll(self) -> None:
         """Let time pass: leases, jobs, sampling; at least every millisecond or two."""
         passed = self.clock.tick()
+        self._owed_us += passed
+        if not self.machine.step(passed) or self._owed_us >= _HOUSE_US:
+            self._keep_house()
+
+    def _keep_house(self) -> None:
+        """Do all but the steps of axes, which come more often."""
+        passed = self._owed_us
+        self._owed_us = 0
         self.machine.advance(passed)
         self.telemetry.advance(passed, self.clock.now())
         self.hardware.feed()
@@ -162,7 +173,7 @@ class Server:
         try:
             self.machine.take(self.hardware.build(wanted), wanted)
             self.files.rename(STAGED, CONFIG)
-        except (ConfigError, OSError) as error:
+        except (ConfigError, OSError, MemoryError) as error:
             self._start()
             raise error if isinstance(error, ConfigError) else ConfigError("", repr(error)) from None
         self._took(data, wanted)
@@ -193,7 +204,7 @@ class Server:
             parts = self.hardware.build(wanted)
         except ConfigError as error:
             self._unbuilt = f"{CONFIG}: {error.why}"
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._unbuilt = f"{CONFIG}: {error!r}"
         if self._unbuilt:
             parts, wanted = Parts(), {}
@@ -207,9 +218,8 @@ class Server:
             self.hardware.watch_for(wanted["watchdog_ms"])
 
     def _stored(self, name: str) -> "bytes | None":
-        if self.files.size(name) < 0:
-            return None
-        return self.files.read(name, 0, MOST_BYTES[CONFIG])
+        size = self.files.size(name)
+        return None if size < 0 else self.files.read(name, 0, min(size, MOST_BYTES[CONFIG]))
 
     def _check(self, wanted: "dict[str, Any]") -> None:
         if hasattr(self.hardware, "check"):

@@ -85,6 +85,8 @@ class RecordedOutput(Output):
 class RecordedAxis(AxisPins):
     """A motor without play of its own: where its steps have brought it, and when each was made."""
 
+    kept = 4000
+
     def __init__(self, item, clock) -> None:
         self.entry = dict(item)
         self.entry.update({"unit": "um", "step": item["um_per_step"], "homes": "home" in item})
@@ -103,7 +105,7 @@ class RecordedAxis(AxisPins):
             raise OSError(5)
         self.steps += direction
         self.made_us.append(self.clock.now_us)
-        del self.made_us[:-4000]
+        del self.made_us[: -self.kept]
 
     def at_switch(self) -> bool:
         return self.steps <= self.switch_at

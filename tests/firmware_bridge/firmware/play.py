@@ -17,6 +17,7 @@ def play(tell, folder) -> None:
         body.pop("len", None)
         tell(f"{what} {encode({key: str(value) for key, value in body.items()})}")
 
+    bench.parts.axes["x"].kept = 5
     told("hello", bench.ask(n.HELLO))
     told("dictionary", bench.ask(n.DICTIONARY, {"off": 0}))
     told("open", bench.open(2000))
