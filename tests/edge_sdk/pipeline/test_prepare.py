@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +51,16 @@ def test_what_was_closed_is_not_prepared() -> None:
     model.close()
     with pytest.raises(ClosedError, match="was closed"):
         model.prepare()
+
+
+def test_a_first_answer_loads_neither_jinja_nor_numpys_masked_arrays() -> None:
+    program = (
+        "import sys, edge_sdk as edge\n"
+        f"with edge.load('smear', threads=1) as model: assert model.ask({QUESTION!r}, {str(PHOTO)!r}).text\n"
+        "print(*sorted({'cv2', 'jinja2', 'numpy.ma', 'sentencepiece'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cv2", "sentencepiece"]
 
 
 class Talk:
