@@ -161,7 +161,10 @@ class _Reader:
         if number >= 24:
             number = self.number(number)
         if _BYTES <= major <= _TEXT:
-            return self.string(major, number)
+            if number < 0:
+                return self.pieces(major)
+            piece = self.take(number)
+            return _text(piece) if major == _TEXT else bytes(piece)
         if major <= _NEGATIVE:
             if number < 0:
                 raise CborError("a whole number without length")
@@ -181,15 +184,11 @@ class _Reader:
 
     def number(self, low: int) -> int:
         """Read the number that stands behind a head whose lowest bits are 24 or more."""
-        if low == 24:
-            self.at += 1
-            return self.data[self.at - 1]
-        if low == 31:
-            return _INDEFINITE
-        if low > 27:
+        if low < 28:
+            return int.from_bytes(self.take(1 << (low - 24)), "big")
+        if low < 31:
             raise CborError("a head that CBOR does not have")
-        number: int = struct.unpack((">H", ">I", ">Q")[low - 25], self.take(1 << (low - 24)))[0]
-        return number
+        return _INDEFINITE
 
     def more(self, left: int) -> bool:
         """Tell whether an array or a map goes on, and pass over the mark at the end of one without length."""
@@ -200,12 +199,9 @@ class _Reader:
         self.at += 1
         return False
 
-    def string(self, major: int, number: int) -> "Any":
-        if number >= 0:
-            piece = self.take(number)
-            return _text(piece) if major == _TEXT else bytes(piece)
+    def pieces(self, major: int) -> "Any":
         pieces = []
-        while self.more(number):
+        while self.more(_INDEFINITE):
             head = self.data[self.at]
             if head >> 5 != major or head & 31 == 31:
                 raise CborError("a piece of another kind in a string")
