@@ -81,7 +81,7 @@ class LineReader:
                 messages.append(message)
             at = end + 1
             end = data.find(b"\n", at)
-        self._tail = self._keep(data[at:])
+        self._tail = self._keep(data[at:]) if at < len(data) else b""
         return messages
 
     def _keep(self, rest: bytes) -> bytes:
