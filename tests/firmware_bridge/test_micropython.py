@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import select
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,8 +38,11 @@ ALL = bytes(range(256))
 class Line:
     """The near end, without a library between."""
 
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    def __init__(self, end: str | int) -> None:
+        self.fd = end if isinstance(end, int) else os.open(end, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def close(self) -> None:
+        os.close(self.fd)
 
     def read(self, size: int) -> bytes:
         data = b""
@@ -64,10 +70,11 @@ def disk(tmp_path: Path) -> Path:
     return folder
 
 
-def begin(served: Served) -> Line:
-    line = Line(served.line)
-    assert line.read(6) == b"\x06ready", served.printed()
-    return line
+@contextmanager
+def begin(served: Served) -> Iterator[Line]:
+    with closing(Line(served.line)) as line:
+        assert line.read(6) == b"\x06ready", served.printed()
+        yield line
 
 
 def test_a_script_says_what_it_printed_or_what_was_wrong(micropython: Interpreter) -> None:
@@ -79,8 +86,7 @@ def test_a_script_says_what_it_printed_or_what_was_wrong(micropython: Interprete
 
 
 def test_every_byte_goes_over_the_line_both_ways(micropython: Interpreter, program: Path, disk: Path) -> None:
-    with micropython.serve(program, "n", disk=disk) as served:
-        line = begin(served)
+    with micropython.serve(program, "n", disk=disk) as served, begin(served) as line:
         for data in (ALL, ALL[::-1] * 8, b"\x00", b"\x03\x04\x1a", b"\r\n\xff"):
             assert line.echo(data) == data
 
@@ -88,8 +94,7 @@ def test_every_byte_goes_over_the_line_both_ways(micropython: Interpreter, progr
 def test_after_a_power_cut_the_same_program_starts_on_the_same_disk_and_line(
     micropython: Interpreter, program: Path, disk: Path
 ) -> None:
-    with micropython.serve(program, "here", disk=disk) as served:
-        line = begin(served)
+    with micropython.serve(program, "here", disk=disk) as served, begin(served) as line:
         served.kill()
         os.write(line.fd, b"to nobody")
         assert served.process.poll() is not None
@@ -101,13 +106,20 @@ def test_after_a_power_cut_the_same_program_starts_on_the_same_disk_and_line(
 
 
 def test_a_paused_program_answers_when_it_goes_on(micropython: Interpreter, program: Path, disk: Path) -> None:
-    with micropython.serve(program, "n", disk=disk) as served:
-        line = begin(served)
+    with micropython.serve(program, "n", disk=disk) as served, begin(served) as line:
         served.pause()
         os.write(line.fd, b"late")
         assert select.select([line.fd], [], [], 0.1)[0] == []
         served.resume()
         assert line.read(4) == b"late"
+
+
+def test_it_may_hold_a_device_that_is_there(micropython: Interpreter, program: Path, disk: Path) -> None:
+    far, near = pty.openpty()
+    with closing(Line(far)) as line, micropython.serve(program, "n", disk=disk, device=os.ttyname(near)):
+        os.close(near)
+        assert line.read(6) == b"\x06ready"
+        assert line.echo(ALL) == ALL
 
 
 def test_a_closed_one_is_gone_and_may_be_closed_again(micropython: Interpreter, program: Path, disk: Path) -> None:
