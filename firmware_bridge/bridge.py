@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -94,8 +95,8 @@ class Bridge:
         See `open_bridge`.
     heartbeat : Heartbeat
         Says whether the work is alive.
-    clock : function
-        Monotonic seconds.
+    clock, sleep : function
+        Monotonic seconds; waits, unless the bridge is closed.
     """
 
     def __init__(
@@ -108,19 +109,21 @@ class Bridge:
         lease_s: float = 1.0,
         heartbeat: Heartbeat = HEARTBEAT,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.name = name
         self._now = clock
         self._ended = threading.Event()
+        self._sleep = sleep or self._ended.wait
         self._link = Link(port, self._greet, clock=clock)
         self.clock = Clock()
-        self._session = Session(self._link, self.clock, lease_s=lease_s, sleep=self._ended.wait)
+        self._session = Session(self._link, self.clock, lease_s=lease_s, sleep=self._sleep)
         self._session.on_dictionary = self._fetch_dictionary
         self._dictionary: Dictionary | None = None
         self._permission = Permission(allow, dry_run=dry_run, clock=clock)
         self.lease = Keeper(self._renew, heartbeat, lease_s=lease_s, longest_s=self._longest_s)
-        self._telemetry = Telemetry(self._watch, self._readings, lambda: self._session.epoch, self._ended.wait)
-        self._maintenance = Maintenance(self._session, self._ended.wait, clock)
+        self._telemetry = Telemetry(self._watch, self._readings, lambda: self._session.epoch, self._sleep)
+        self._maintenance = Maintenance(self._session, self._sleep, clock)
         self._sensors: dict[str, Sensor] = {}
 
     def __repr__(self) -> str:
@@ -128,15 +131,27 @@ class Bridge:
         told = f"{hello.board}, firmware {hello.firmware}" if hello else "nothing known yet"
         return f"<{'closed ' if self._ended.is_set() else ''}Bridge {self.name}: {told}>"
 
-    def open(self) -> None:
-        """Open the port and a session, and keep both from now on."""
+    def open(self, *, attended: bool = True) -> None:
+        """Open the port and a session.
+
+        Parameters
+        ----------
+        attended : bool
+            Have threads keep both from now on; else it is up to the caller to call `look_after` now and then.
+        """
         try:
             self._link.connect()
         except BaseException:
             self._link.close()
             raise
-        self._link.start()
-        self.lease.start()
+        if attended:
+            self._link.start()
+            self.lease.start()
+
+    def look_after(self) -> None:
+        """Do once what the bridge's threads do: look at the port, open it again when it is gone, renew the lease."""
+        self._link.look()
+        self.lease.tick()
 
     # What is there
 
@@ -238,7 +253,7 @@ class Bridge:
     @property
     def statistics(self) -> Statistics:
         """What was counted since the bridge was opened."""
-        return self._link.statistics
+        return replace(self._link.statistics, lapses=self.lease.lapses)
 
     @property
     def frames(self) -> list[Recorded]:
@@ -305,4 +320,4 @@ class Bridge:
         def look() -> dict[str, Any]:
             return dict(self._session.read_of(epoch, number.JOB, {"job": job}, what).body)
 
-        return Job(what, look, lambda: self.stop(body["axis"]), sleep=self._ended.wait, clock=self._now)
+        return Job(what, look, lambda: self.stop(body["axis"]), sleep=self._sleep, clock=self._now)

@@ -240,10 +240,6 @@ class Link:
         self._counted.restarts += 1
         self._newest = None
 
-    def lapsed(self) -> None:
-        """Count a lease that was let go."""
-        self._counted.lapses += 1
-
     def _wait_up(self, waiting: Waiting, end_s: float) -> Port | None:
         connection = self._connection
         while not connection.closed and not waiting.given_up:

@@ -148,7 +148,7 @@ class Session:
         safety : bool
             In the safety lane.
         settle : bool
-            Ask what became of it where no answer came; a lease has no need of that.
+            Wait for a port that is gone, and ask what became of it where no answer came; a lease has no need of that.
 
         Raises
         ------
@@ -189,7 +189,9 @@ class Session:
         told = {"s": self.number, "n": numbers.newest, **body}
         epoch = self.epoch
         try:
-            answer = self._link.request(WRITE, number.EDGE, command, told, lane=numbers.lane, timeout_s=timeout_s)
+            answer = self._link.request(
+                WRITE, number.EDGE, command, told, lane=numbers.lane, timeout_s=timeout_s, patient=settle
+            )
         except BridgeTimeout as error:
             if not settle:
                 raise

@@ -1,4 +1,4 @@
-"""MicroPython for the tests of what runs there too."""
+"""MicroPython for the tests of what runs there too, and folders of their own for what a bridge keeps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "micropython"))
 
 from interpreter import HOW, Interpreter, found
@@ -18,3 +19,10 @@ def micropython(request: pytest.FixtureRequest) -> Interpreter:
     if request.param is None:
         pytest.skip(HOW)
     return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a bridge's dictionaries and records out of the user's home."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
