@@ -97,11 +97,13 @@ class Server:
 
     @property
     def pause_us(self) -> int:
-        """How long it need not be polled: not at all while pulses are to be made one by one."""
+        """How long it need not be polled: not at all while pulses are to be made one by one, a millisecond else."""
         for axis in self.machine.axes.values():
             if axis.moving and axis.burst == 1:
                 return 0
-        return 200 if 0 < self.telemetry.period_us < 5000 else 1000
+        if 0 < self.telemetry.period_us < 5000:
+            return max(50, min(900, self.telemetry.due_us))  # closer than a port's wait of whole milliseconds
+        return 1000
 
     @property
     def noise(self) -> "dict[str, int]":

@@ -1,6 +1,9 @@
 """Readings that wait to be fetched: a ring of fixed size, read by index."""
 
+import struct
 from array import array
+
+from firmware_bridge.wire.cbor import Encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,31 +33,31 @@ class Telemetry:
         self.period_us = 0
         self.next = 0
         self._read = read
-        self._size = size
         self._start = 0  # the index of the first reading of these names
-        self._due_us = 0
-        self._times = array("I", bytes(4 * size))
-        self._which = bytearray(size)
-        self._values = array(_DOUBLE, bytes((8 if _DOUBLE == "d" else 4) * size))
+        self.due_us = 0
+        try:
+            self._allocate(size)
+        except MemoryError:  # in pieces after everything was compiled: what fits will do
+            self._allocate(size // 4)
 
     def watch(self, names: "list[str]", period_us: int) -> None:
         """Sample these names from now on; what was sampled before is forgotten. A period of 0 ends it."""
         self.names = names
         self.period_us = period_us if names else 0
         self._start = self.next
-        self._due_us = 0
+        self.due_us = 0
 
     def advance(self, passed_us: int, now_us: int) -> None:
         """Let time pass, and sample if it is time; periods that were missed are left out."""
         period = self.period_us
         if not period:
             return
-        self._due_us -= passed_us
-        if self._due_us > 0:
+        self.due_us -= passed_us
+        if self.due_us > 0:
             return
-        self._due_us += period
-        if self._due_us <= 0:
-            self._due_us = period - -self._due_us % period
+        self.due_us += period
+        if self.due_us <= 0:
+            self.due_us = period - -self.due_us % period
         for which, name in enumerate(self.names):
             try:
                 value = self._read(name)
@@ -62,15 +65,28 @@ class Telemetry:
                 value = None
             self._put(now_us, which, _NOTHING if value is None else value)
 
-    def rows(self, start: int, most: int) -> "tuple[int, list[Any]]":
-        """Give the index of the first reading that is there of those from `start`, and at most so many of them."""
+    def rows(self, start: int, most: int) -> "tuple[int, Encoded]":
+        """Give the index of the first reading that is there of those from `start`, and at most so many, as CBOR.
+
+        Each is an array of its time, the place of its name (below 24), and its value, null where it has none.
+        """
         first = min(max(start, self._start, self.next - self._size), self.next)
-        rows: list[Any] = []
-        for index in range(first, min(first + most, self.next)):
+        count = min(most, self.next - first)
+        rows = bytearray(struct.pack(">BH", 0x99, count))
+        for index in range(first, first + count):
             at = index % self._size
             value = self._values[at]
-            rows.append([self._times[at], self._which[at], None if value != value else value])
-        return first, rows
+            if value == value:
+                rows.extend(struct.pack(">BBIBBd", 0x83, 0x1A, self._times[at], self._which[at], 0xFB, value))
+            else:
+                rows.extend(struct.pack(">BBIBB", 0x83, 0x1A, self._times[at], self._which[at], 0xF6))
+        return first, Encoded(bytes(rows))
+
+    def _allocate(self, size: int) -> None:
+        self._size = size
+        self._times = array("I", bytes(4 * size))
+        self._which = bytearray(size)
+        self._values = array(_DOUBLE, bytes((8 if _DOUBLE == "d" else 4) * size))
 
     def _put(self, time_us: int, which: int, value: "Any") -> None:
         at = self.next % self._size

@@ -36,4 +36,5 @@ def main() -> None:
     print("grown", heap() - before, bench.server.failures)
 
 
-main()
+if __name__ == "__main__":
+    main()

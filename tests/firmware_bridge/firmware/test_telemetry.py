@@ -8,6 +8,7 @@ import pytest
 
 from firmware_bridge.firmware.telemetry import Telemetry
 from firmware_bridge.wire import number
+from firmware_bridge.wire.cbor import decode
 
 
 def watched(bench, names, us=1000):
@@ -68,7 +69,7 @@ def test_the_period_is_kept_without_drift_under_uneven_polls():
         now_us += step_us
         telemetry.advance(step_us, now_us)
     assert abs(len(read) - now_us // 1000) <= 1
-    _, rows = telemetry.rows(0, 5000)
+    rows = decode(telemetry.rows(0, 5000)[1].data)
     late_us = [row[0] % 1000 for row in rows]
     assert max((at - late_us[0]) % 1000 for at in late_us) <= 401
 
