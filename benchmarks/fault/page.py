@@ -25,11 +25,11 @@ _PEERS = """
 ## Other clients through the same faults
 
 {versions}; {moves} relative moves each, asked for once, with each client's own defaults, through the same proxy with
-the same seed; connected before the faults began, and asked again after they had ended. smpclient moves by a user command of
-SMP, which has no number of its own, and talks to a small SMP server that runs what it gets, as MCUmgr's do; *reopened*
-disconnects and connects again after every error. pymata4 moves by `stepper_write` and talks to a small FirmataExpress:
-Firmata answers no command, so that a call that returns is all that its caller is told. An error of theirs is taken as
-"outcome unknown", which is never held against them as wrong.
+the same seed; connected before the faults began, and asked again after they had ended. smpclient moves by a command of
+a user's group of SMP, which has no number of its own, and talks to a small SMP server that runs what it gets, as
+MCUmgr's do; *reopened* disconnects and connects again after every error. pymata4 moves by `stepper_write` and talks to
+a small FirmataExpress: Firmata answers no command, so that a call that returns is all that its caller is told. An error
+of theirs is taken as "outcome unknown", which is never held against them as wrong.
 
 | faults | client | told done | told an error | ran twice | told done, never ran | ran late or with other values \
 | position off by | usable after the faults | seconds |
