@@ -28,11 +28,14 @@ class Output:
 class AxisPins:
     """A stepper's driver; ``entry`` has its item of the configuration too: um_per_step, acceleration, home.
 
-    ``burst`` is how many pulses it may be given at once, because it spaces them itself: 1 unless it says so.
+    One that is given its pulses by `pulse` waits while a request is answered, which takes a small microcontroller
+    milliseconds: enough for a motor to stall that is faster than it could start. One whose pulses are made by hardware
+    or by another core says in ``ahead_us`` how early it takes them, and in ``burst`` how many at once, by `queue`.
     """
 
     entry: "dict[str, Any]"
     burst = 1
+    ahead_us = 0
 
     def enable(self, on: bool) -> None:
         """Give the motor current, or take it away."""
@@ -40,6 +43,10 @@ class AxisPins:
 
     def pulse(self, direction: int) -> None:
         """Make one step, forward (1) or back (-1)."""
+        raise NotImplementedError
+
+    def queue(self, direction: int, wait_us: int) -> None:
+        """Make one step so long after the one before; only where ``ahead_us`` is more than 0."""
         raise NotImplementedError
 
     def at_switch(self) -> bool:

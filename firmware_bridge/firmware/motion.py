@@ -42,6 +42,7 @@ class Axis:
         self.known = False
         self.job: Job | None = None
         self.burst = getattr(pins, "burst", 1)
+        self._ahead_us = getattr(pins, "ahead_us", 0)
         self._step_pm: int = max(1, round(entry.get("um_per_step", entry.get("step", 1)) * 1_000_000))
         self._least_nm = round(entry["least"] * 1000)
         self._most_nm = round(entry["most"] * 1000)
@@ -55,6 +56,7 @@ class Axis:
         self._phase = _MOVE
         self._direction = 1
         self._left = 0  # pulses to make
+        self._gap_us = 0  # that the next pulse is to come after the one before
         self._ramp = 0  # pulses that it takes to stop
         self._most_ramp = 1
         self._cruise_us = self._least_wait_us
@@ -150,7 +152,7 @@ class Axis:
             self._left = 0
         else:
             self._left = min(self._left, max(0, self._ramp - 1))
-        if self._left == 0:
+        if at_once or self._ramp == 0:
             self._end()
 
     def close(self) -> None:
@@ -173,9 +175,11 @@ class Axis:
                 self._fail("the home switch was not found in time")
                 return
         self._wait_us -= passed_us
+        if self._ahead_us and self._wait_us < 0:
+            self._wait_us = 0  # whoever spaces the pulses has run out of them, and goes on from now
         pulses = 0
         try:
-            while self._wait_us <= 0 and pulses < self.burst and self.job is not None:
+            while self.job is not None and self._wait_us <= self._early_us() and pulses < self.burst:
                 pulses += 1
                 self._step()
         except OSError as error:
@@ -183,22 +187,30 @@ class Axis:
         if pulses:
             self._wait_us = max(self._wait_us, self._least_wait_us if self.burst == 1 else 0)
 
+    def _early_us(self) -> int:
+        """Give how early the next pulse is made: not before it is known that there is one."""
+        return self._ahead_us if self._phase == _MOVE and self._left > 0 else 0
+
     def _step(self) -> None:
         if self._phase != _MOVE and self.pins.at_switch() == (self._phase == _ON) and not self._stopping:
             self._at_edge()
+            return
+        if self._left <= 0:
+            self._end()
             return
         if self._ramp > self._left:
             self._ramp = self._left
         elif self._ramp < min(self._most_ramp, self._left):
             self._ramp += 1
-        self.pins.pulse(self._direction)
+        if self._ahead_us:
+            self.pins.queue(self._direction, self._gap_us)
+        else:
+            self.pins.pulse(self._direction)
         self._count()
         self._left -= 1
-        if self._left <= 0:
-            self._end()
-            return
         cruise = self._ramp >= self._most_ramp
-        self._wait_us += self._cruise_us if cruise else self._wait_at(sqrt(2 * self._acceleration * self._ramp))
+        self._gap_us = self._cruise_us if cruise else self._wait_at(sqrt(2 * self._acceleration * self._ramp))
+        self._wait_us += self._gap_us
 
     def _count(self) -> None:
         """Count a pulse: what of it the play takes up moves nothing."""
@@ -255,7 +267,7 @@ class Axis:
         self._ramp = 0
         self._most_ramp = max(1, int(rate * rate / (2 * self._acceleration) + 0.999))
         self._cruise_us = self._wait_at(rate)
-        self._wait_us = self._cruise_us
+        self._wait_us = self._gap_us = self._cruise_us
         self._stopping = ""
 
     def _enable(self) -> None:

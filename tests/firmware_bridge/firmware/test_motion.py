@@ -132,6 +132,28 @@ def test_a_driver_that_spaces_pulses_itself_gets_them_at_once_but_no_more_than_w
     assert rig.finish(job, step_us=1000)["at"] == -4000
 
 
+def test_a_driver_with_a_queue_gets_its_pulses_early_with_the_time_between_them(rig):
+    now_us, busy_until_us, starved_us, early_us = 0, 0, 0, []
+
+    def queue(direction, wait_us):
+        nonlocal busy_until_us, starved_us
+        starved_us += max(0, now_us - busy_until_us - wait_us) if early_us else 0
+        busy_until_us = max(busy_until_us + wait_us, now_us)
+        early_us.append(busy_until_us - now_us)
+        rig.pins.steps += direction
+
+    rig.axis.burst, rig.axis._ahead_us, rig.pins.queue = 1000, 20_000, queue
+    job = rig.begin(by=500)
+    while job.state == "running":
+        step_us = 15_000 if now_us % 7 == 0 else 1001  # a poll that comes late now and then
+        now_us += step_us
+        rig.axis.advance(step_us)
+    assert starved_us == 0
+    assert max(early_us) <= 21_000
+    assert now_us >= busy_until_us
+    assert (rig.pins.steps, rig.axis.position_um) == (-16000 + 1600, -4500)
+
+
 def test_play_is_taken_up_where_the_direction_changes():
     rig = Rig(backlash=12)
     rig.home()
