@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interpreter import HOW, found
+
+GUEST = Path(__file__).with_name("usb_guest.py")
+
+
+@pytest.fixture(scope="module")
+def report(material: Path) -> dict[str, Any]:
+    """Run the guest once; what it saw of a USB serial port of its own."""
+    lab = material / "lab" / "lab"
+    unix = [interpreter.program for interpreter in found() if interpreter.kind == "unix"]
+    if not lab.exists():
+        pytest.skip(f"no small Linux at {lab}")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the small Linux is of x86-64")
+    if not unix:
+        pytest.skip(HOW)
+    command = [str(lab), "--mem", "256M", "--time", "120", "--", sys.executable, str(GUEST), unix[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines, done.stdout + done.stderr
+    found_there: dict[str, Any] = json.loads(lines[-1])
+    return found_there
+
+
+@pytest.mark.lab
+class TestARealUsbPort:
+    def test_a_bridge_goes_on_within_two_seconds_after_the_plug_is_back_as_another_tty(
+        self, report: dict[str, Any]
+    ) -> None:
+        told = report["replugged"]
+        assert told["identity"] == "recording"
+        assert all(one != other for one, other in zip(told["ttys"], told["ttys"][1:], strict=False))
+        assert max(told["back_s"]) < 2
+        assert told["disconnects"] == 3
+
+    def test_what_was_set_and_moved_is_what_was_asked_for(self, report: dict[str, Any]) -> None:
+        told = report["replugged"]
+        assert told["lamps"] == [0.125, 0.25, 0.375]
+        assert told["wrong_positions"] == 0
+        assert told["restarts"] == 0  # the microcontroller had a supply of its own
+
+    def test_outputs_are_safe_within_the_lease_when_the_host_is_killed_or_stopped(self, report: dict[str, Any]) -> None:
+        assert max(report["killed"]["unsafe_s"]) <= 1.05
