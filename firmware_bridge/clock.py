@@ -71,6 +71,19 @@ class Clock:
         with self._lock:
             return 1 / self._rate() - 1
 
+    @property
+    def offset(self) -> Moment:
+        """Say what is to be added to the other clock's seconds to have ours, as it was last seen.
+
+        Raises
+        ------
+        ValueError
+            If nothing is known of the other clock yet.
+        """
+        last_s = self._last.ticks_s if self._last else 0.0
+        moment = self.moment(round(last_s * 1e6) % _WRAP)
+        return Moment(moment.time_s - last_s, moment.uncertainty_s)
+
     def note(self, told_us: int, sent_s: float, received_s: float) -> None:
         """Take a round trip.
 

@@ -44,8 +44,8 @@ class Connection:
     ----------
     port : Port or None
         None while it is gone.
-    up : Event
-        Set while there is a port that was greeted.
+    is_up, up : bool, Event
+        Whether there is a port that was greeted, and the same to wait for.
     reading : lock
         Held by who reads.
     why_gone : EdgeError or None
@@ -69,7 +69,7 @@ class Connection:
         self._stir = threading.Event()
         self._thread: threading.Thread | None = None
         self.port: Port | None = None
-        self.up = threading.Event()
+        self.is_up, self.up = False, threading.Event()
         self.reading = threading.Lock()
         self.why_gone: EdgeError | None = None
         self.closed = False
@@ -89,6 +89,7 @@ class Connection:
             raise
         with self._exchange:
             if self.port is port:
+                self.is_up = True
                 self.up.set()
 
     def start(self) -> None:
@@ -98,7 +99,7 @@ class Connection:
 
     def _look_after(self) -> None:
         while not self.closed:
-            self._stir.wait(_IDLE_S if self.up.is_set() else _AGAIN_S)
+            self._stir.wait(_IDLE_S if self.is_up else _AGAIN_S)
             self._stir.clear()
             if not self.closed:
                 self.look()
@@ -144,6 +145,7 @@ class Connection:
         with self._exchange:
             if self.port is port:
                 self.port = None
+                self.is_up = False
                 self.up.clear()
         self._changed()
         self._stir.set()

@@ -51,7 +51,7 @@ class DescriptorPort:
         with self._reading:
             left_s = timeout_s
             while not self._closed:
-                events = self._readable.poll(min(left_s, _SLICE_S) * 1000)
+                events = self._readable.poll((left_s if left_s < _SLICE_S else _SLICE_S) * 1000)
                 if events:
                     return self._take(events[0][1])
                 left_s -= _SLICE_S

@@ -1,8 +1,7 @@
-"""A lane of requests: one outstanding at a time, numbered on, with its answer matched to it."""
+"""A lane of requests: one outstanding at a time, with its answer matched to it."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -40,28 +39,31 @@ class Waiting:
     ----------
     after : int or None
         The newest clock that an answer had when this was asked: one that is older was not made for it.
-    wake : lock
-        Held, until there is something to look at again.
     given_up : bool
         True when somebody more urgent wants the lane.
     """
 
-    __slots__ = ("after", "body", "given_up", "message", "received_s", "sends", "suspect", "wake")
+    __slots__ = ("_wake", "after", "body", "given_up", "message", "received_s", "sends", "suspect")
 
     def __init__(self, message: Message, after: int | None) -> None:
         self.message, self.after = message, after
         self.body: Mapping[str, Any] | None = None
         self.received_s = 0.0
         self.sends = 0
-        self.suspect = False
-        self.given_up = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
+        self.suspect = self.given_up = False
+        self._wake: threading.Event | None = None
+
+    def asleep(self) -> threading.Event:
+        """Give what to wait for while another thread reads; look again before waiting for it."""
+        if self._wake is None:
+            self._wake = threading.Event()
+        self._wake.clear()
+        return self._wake
 
     def awake(self) -> None:
-        """Have the thread that waits look again."""
-        with contextlib.suppress(RuntimeError):  # another thread did it just now
-            self.wake.release()
+        """Have the thread that waits look again, where it does not read itself."""
+        if self._wake is not None:
+            self._wake.set()
 
     def takes(self, answer: Message) -> bool:
         """Say whether this is the answer's request."""
@@ -99,18 +101,12 @@ class Lane:
         That request.
     """
 
-    __slots__ = ("_sequence", "lock", "name", "waiting")
+    __slots__ = ("lock", "name", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lock = threading.Lock()
         self.waiting: Waiting | None = None
-        self._sequence = 0
-
-    def next(self) -> int:
-        """Give the next request's sequence; asked by who holds the lock."""
-        self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
 
 
 def older(one: int, other: int) -> bool:

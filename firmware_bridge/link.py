@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,7 @@ class Link:
         self._clock = clock
         self.recorder = recorder or Recorder()
         self.work, self.safety, self.greeting = self._lanes = Lane("work"), Lane("safety"), Lane("greeting")
+        self._sequence = itertools.count()  # shared, so that no answer fits requests of two lanes
         self.round_trip = RoundTrip()
         self._counted = Statistics()
         self._connection = Connection(open_port, greet, self._hand_out, self._awake, self._counted)
@@ -70,7 +72,7 @@ class Link:
     @property
     def is_up(self) -> bool:
         """Whether there is a port that was greeted."""
-        return self._connection.up.is_set()
+        return self._connection.is_up
 
     @property
     def statistics(self) -> Statistics:
@@ -84,7 +86,7 @@ class Link:
         op: int,
         group: int,
         command: int,
-        body: Mapping[str, Any],
+        body: dict[str, Any],
         *,
         lane: Lane | None = None,
         timeout_s: float = TIMEOUT_S,
@@ -116,10 +118,10 @@ class Link:
         lane = lane or self.work
         end_s = self._clock() + timeout_s
         wait_end_s = end_s if patient else 0.0
-        if not lane.lock.acquire(blocking=False):
+        if not lane.lock.acquire(False):
             self._queue(lane, timeout_s, urgent)
         try:
-            message = Message(op, group, command, lane.next(), dict(body))
+            message = Message(op, group, command, next(self._sequence) & 0xFF, body)
             waiting = lane.waiting = Waiting(message, self._newest)
             self._counted.requests += 1
             return self._ask(lane, waiting, encode_message(message), end_s, wait_end_s)
@@ -142,7 +144,7 @@ class Link:
         longest_s = max(wait_s, SAFETY_S) if lane is self.safety else MOST_S
         first_s = None
         while True:
-            is_up = connection.up.is_set() or lane is self.greeting
+            is_up = connection.is_up or lane is self.greeting
             port = connection.port if is_up else self._wait_up(waiting, wait_end_s)
             if port is None:
                 raise self._no_answer(waiting)
@@ -183,22 +185,22 @@ class Link:
 
     def _await(self, waiting: Waiting, port: Port, until_s: float) -> bool:
         """Read until the answer is there, or let another thread that waits do so."""
-        connection = self._connection
+        connection, wake = self._connection, None
         while waiting.body is None:
             left_s = until_s - self._clock()
             if left_s <= 0 or waiting.given_up or connection.port is not port:
                 return False
-            if connection.reading.acquire(blocking=False):
+            if connection.reading.acquire(False):
                 try:
-                    while waiting.body is None and left_s > 0 and not waiting.given_up and connection.port is port:
-                        connection.read(port, left_s if left_s < SLICE_S else SLICE_S)
-                        if waiting.body is None:
-                            left_s = until_s - self._clock()
+                    connection.read(port, left_s if left_s < SLICE_S else SLICE_S)
                 finally:
                     connection.reading.release()
                     self._awake(waiting)
+            elif wake is None:
+                wake = waiting.asleep()  # look again first: the other one may have just stopped
             else:
-                waiting.wake.acquire(timeout=left_s)
+                wake.wait(left_s)
+                wake = None
         return True
 
     def _awake(self, done: Waiting | None = None) -> None:
@@ -246,7 +248,7 @@ class Link:
             left_s = end_s - self._clock()
             if left_s <= 0 or connection.up.wait(min(left_s, SLICE_S)):
                 break
-        return connection.port if connection.up.is_set() else None
+        return connection.port if connection.is_up else None
 
     def _no_answer(self, waiting: Waiting) -> BridgeError:
         connection = self._connection
@@ -255,7 +257,7 @@ class Link:
         if waiting.given_up:
             return BridgeTimeout("A more urgent request came between.", fix="Ask again.")
         self._counted.timeouts += 1
-        if not connection.up.is_set() and connection.why_gone is not None:
+        if not connection.is_up and connection.why_gone is not None:
             return BridgeTimeout(
                 "The port has not come back in time.", why=connection.why_gone.what, fix="Plug it in again."
             )

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["KEPT", "Recorded", "Recorder", "state_folder"]
+from firmware_bridge.error import BridgeError
+
+__all__ = ["KEPT", "Recorded", "Recorder", "read_record", "state_folder"]
 
 KEPT = 100
 _FILES = 10
@@ -82,3 +84,29 @@ class Recorder:
         except (OSError, RuntimeError):  # no home, no room: the error that is being raised says more
             return None
         return path
+
+
+def read_record(path: str | Path) -> tuple[str, list[Recorded]]:
+    """Read a file that a recorder wrote: why it was written, and the messages.
+
+    Raises
+    ------
+    BridgeError
+        If it is none.
+    """
+    cause, frames = "", []
+    try:
+        for place, line in enumerate(Path(path).read_text(encoding="ascii", errors="replace").splitlines(), 1):
+            if line.startswith("#"):
+                cause = line[1:].strip()
+                continue
+            time_s, direction, data = line.split(" ")
+            if direction not in (_SENT, _RECEIVED):
+                raise ValueError(f"{direction!r} is no direction")
+            frames.append(Recorded(float(time_s), direction, bytes.fromhex(data)))
+    except ValueError as error:
+        raise BridgeError(
+            f"{path} is no record of frames: line {place}: {error}.",
+            fix=f"Those that a bridge writes end in .frames and lie in {state_folder()}.",
+        ) from error
+    return cause, frames

@@ -1,0 +1,209 @@
+"""Tries a link and what stands behind it, and says what to do about what fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from firmware_bridge.bridge import Bridge
+from firmware_bridge.clock import DRIFT_MOST
+from firmware_bridge.error import BridgeError
+
+__all__ = ["Result", "selftest"]
+
+_ECHOES = 50
+_FRAMES = 200
+_AROUND_BYTES = 64  # what stands around an echo's text in a packet
+_SLOW_S = 0.1  # half of what the lease is renewed by
+_LOST_SHARE = 0.01
+_UNSURE_S = 0.02
+_LATE_S = 0.05  # after the lease, by when all is to be safe
+_LOOK_S = 0.01
+
+_WORN = "Try another cable and port, without a hub; keep it away from motors; on a UART take a slower ?baud=."
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test.
+
+    Attributes
+    ----------
+    name : str
+        Of the test.
+    passed : bool
+        Whether all is as it should be.
+    what : str
+        What was found, in words.
+    fix : str
+        What to do where it is not.
+    figures : dict
+        The same in numbers.
+    """
+
+    name: str
+    passed: bool
+    what: str
+    fix: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def selftest(
+    bridge: Bridge,
+    *,
+    output: str | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Result]:
+    """Try a bridge: a result after each test. It is of no use any more afterwards: its lease has run out.
+
+    Parameters
+    ----------
+    bridge : Bridge
+        Open.
+    output : str, optional
+        Is set, to see it go safe; the bridge must allow it. Nothing is set otherwise.
+    sleep, clock : function
+        Wait; monotonic seconds.
+    """
+    tests: dict[str, Callable[[], Result]] = {
+        "hello": lambda: _hello(bridge),
+        "round trip": lambda: _round_trip(bridge, clock),
+        "frames": lambda: _frames(bridge),
+        "clock": lambda: _clock(bridge),
+        "sensors": lambda: _sensors(bridge),
+        "stop": lambda: _stop(bridge, clock),
+        "lease": lambda: _lease(bridge, output, sleep, clock),
+    }
+    for name, test in tests.items():
+        try:
+            yield test()
+        except BridgeError as error:
+            yield Result(name, False, f"{error.what} {error.why or ''}".strip(), error.fix or "")
+
+
+def _hello(bridge: Bridge) -> Result:
+    hello, offers = bridge.look(), bridge.dictionary
+    told = f"{hello.board}, firmware {hello.firmware}, {_offers(bridge)}"
+    if hello.state == "fault":
+        return Result("hello", False, f"{told}; it is in the fault state.", _FAULT)
+    figures = {"sensors": len(offers.sensors), "outputs": len(offers.outputs), "axes": len(offers.axes)}
+    if not any(figures.values()):
+        fix = "Send it a configuration: edge bridge configure FILE."
+        return Result("hello", False, f"{told}: there is nothing to read or set.", fix, {**figures})
+    return Result("hello", True, f"{told}.", "", {**figures})
+
+
+_FAULT = "edge bridge read shows what fails: mend that, then edge bridge clear, or restart it."
+
+
+def _offers(bridge: Bridge) -> str:
+    offers = bridge.dictionary
+    return f"{len(offers.sensors)} sensors, {len(offers.outputs)} outputs, {len(offers.axes)} axes"
+
+
+def _round_trip(bridge: Bridge, clock: Callable[[], float]) -> Result:
+    took_s = []
+    for number in range(_ECHOES):
+        began_s = clock()
+        bridge.echo(f"echo {number}")
+        took_s.append(clock() - began_s)
+    took_s.sort()
+    middle_s, most_s = median(took_s), took_s[-1]
+    figures = {"median_s": middle_s, "least_s": took_s[0], "most_s": most_s}
+    told = f"{_ms(middle_s)} in the middle, {_ms(took_s[0])} to {_ms(most_s)}, of {_ECHOES} echoes."
+    fix = "Is the line slow (?baud=), or this machine busy? A lease of 1 s needs an answer every 200 ms."
+    return Result("round trip", middle_s <= _SLOW_S, told, "" if middle_s <= _SLOW_S else fix, figures)
+
+
+def _frames(bridge: Bridge) -> Result:
+    most = bridge.info.buffer_bytes - _AROUND_BYTES
+    before = bridge.statistics
+    for number in range(_FRAMES):
+        bridge.echo("abcdefghij"[number % 10] * (1 + number * (most - 1) // (_FRAMES - 1)))
+    after = bridge.statistics
+    again = after.retransmits - before.retransmits
+    bad = {cause: count - before.dropped.get(cause, 0) for cause, count in after.dropped.items()}
+    bad = {cause: count for cause, count in bad.items() if count}
+    noise_bytes = after.noise_bytes - before.noise_bytes
+    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(bad.items()))
+    told = f"{_FRAMES} echoes of 1 to {most} bytes came back right; {again} sent again"
+    told += f", dropped here: {causes or 'none'}{f', {noise_bytes} bytes of other text' if noise_bytes else ''}."
+    passed = again + sum(bad.values()) <= _LOST_SHARE * _FRAMES
+    figures = {"retransmits": again, "dropped": sum(bad.values()), "noise_bytes": noise_bytes}
+    return Result("frames", passed, told, "" if passed else _WORN, figures)
+
+
+def _clock(bridge: Bridge) -> Result:
+    unsure_s, drift = bridge.clock.offset.uncertainty_s, bridge.clock.drift
+    told = f"known within {_ms(unsure_s)}, {abs(drift) * 1e6:.0f} ppm {'fast' if drift > 0 else 'slow'}."
+    figures = {"uncertainty_s": unsure_s, "drift_ppm": drift * 1e6}
+    if unsure_s > _UNSURE_S:
+        return Result("clock", False, told, "Round trips are long or uneven: see above.", figures)
+    if abs(drift) >= 0.99 * DRIFT_MOST:
+        fix = "Its clock drifts more than a crystal does: readings' times are less sure the older they are."
+        return Result("clock", False, told, fix, figures)
+    return Result("clock", True, told, "", figures)
+
+
+def _sensors(bridge: Bridge) -> Result:
+    wrong = []
+    for name, entry in bridge.dictionary.sensors.items():
+        try:
+            reading = bridge.sensor(name).read()
+        except BridgeError as error:
+            wrong.append(f"{name}: {error.why or error.what}")
+            continue
+        least = float("-inf") if entry.least is None else entry.least
+        most = float("inf") if entry.most is None else entry.most
+        if not least <= reading.value <= most:
+            wrong.append(f"{reading} is out of its range, {least:g} to {most:g}")
+    count = len(bridge.dictionary.sensors)
+    figures = {"sensors": count, "wrong": len(wrong)}
+    if wrong:
+        fix = "Check its wiring, supply and address on the bus, and the driver's name in the configuration."
+        return Result("sensors", False, "; ".join(wrong), fix, figures)
+    return Result("sensors", True, f"{count} read, each in its range." if count else "there is none.", "", figures)
+
+
+def _stop(bridge: Bridge, clock: Callable[[], float]) -> Result:
+    began_s = clock()
+    bridge.stop()
+    took_s = clock() - began_s
+    return _safe(bridge, "stop", f"obeyed in {_ms(took_s)}", {"took_s": took_s})
+
+
+def _lease(
+    bridge: Bridge, output: str | None, sleep: Callable[[float], object], clock: Callable[[], float]
+) -> Result:
+    """Renew once more, set the output, and watch what happens when nobody renews."""
+    bridge.lease.close()
+    bridge.lease.tick()
+    began_s = clock()
+    if output is not None:
+        bridge.output(output).on()
+    lease_s, granted_s = bridge.lease.lease_s, bridge.look().lease_s
+    while (state := bridge.look().state) == "live" and clock() - began_s < granted_s + 1:
+        sleep(_LOOK_S)
+    took_s = clock() - began_s
+    figures = {"took_s": took_s, "lease_s": lease_s}
+    if state == "live" or took_s > granted_s + _LATE_S + _SLOW_S:
+        told = f"it still ran {took_s:.2f} s after it was renewed for {lease_s:g} s."
+        return Result("lease", False, told, "Do not use this firmware for anything that can burn or crash.", figures)
+    shown = f"{output} was on" if output else "no output was set: --output NAME sets one, to see it go safe"
+    return _safe(bridge, "lease", f"ran out {took_s:.2f} s after it was renewed ({shown})", figures)
+
+
+def _safe(bridge: Bridge, name: str, told: str, figures: dict[str, float]) -> Result:
+    outputs = bridge.dictionary.outputs
+    unsafe = [one for one, entry in outputs.items() if bridge.output(one).value != entry.safe]
+    if unsafe:
+        fix = "Do not use this firmware for anything that can burn or crash; edge bridge flash puts ours on it."
+        return Result(name, False, f"{told}, but not safe: {', '.join(unsafe)}.", fix, figures)
+    return Result(name, True, f"{told}; {f'all {len(outputs)} outputs are safe' if outputs else 'no output'}.", "", figures)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"

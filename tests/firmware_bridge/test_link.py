@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from stand import Time
+
+from firmware_bridge.error import BridgeClosed, BridgeError, BridgeTimeout, PortGone
+from firmware_bridge.link import Link
+from firmware_bridge.wire.line import LineReader, lines
+from firmware_bridge.wire.message import READ, WRITE, Message, decode_message, encode_message
+from firmware_bridge.wire.number import CLOCK, ECHO, EDGE, LEASE, OS, SET, STOP
+
+
+class Script:
+    """A port whose other side is a function: from each message to what it says to that, now or later."""
+
+    def __init__(self, time: Time, say: Callable[[Message], list[tuple[float, Message | bytes]]]) -> None:
+        self.name = "script"
+        self.sent: list[tuple[float, bytes]] = []
+        self._time, self._say = time, say
+        self._lines = LineReader(4096)
+        self._coming: list[tuple[float, bytes]] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        if self.closed:
+            raise PortGone("script is gone.")
+        self.sent.append((self._time.now_s, data))
+        for message in self._lines.feed(data):
+            for delay_s, answer in self._say(decode_message(message)):
+                told = answer if isinstance(answer, bytes) else lines(encode_message(answer))
+                self._coming.append((self._time.now_s + delay_s, told))
+        self._coming.sort(key=lambda item: item[0])
+
+    def read(self, timeout_s: float) -> bytes:
+        if self.closed:
+            raise PortGone("script is gone.")
+        end_s = self._time.now_s + timeout_s
+        if self._coming and self._coming[0][0] <= end_s:
+            at_s, data = self._coming.pop(0)
+            self._time.now_s = max(self._time.now_s, at_s)
+            return data
+        self._time.now_s = end_s
+        return b""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def answer(asked: Message, **body: Any) -> Message:
+    return Message(asked.op + 1, asked.group, asked.command, asked.sequence, body)
+
+
+def linked(say: Callable[[Message], list[tuple[float, Message | bytes]]]) -> tuple[Link, Script, Time]:
+    time = Time()
+    port = Script(time, say)
+    link = Link(lambda: port, clock=time)
+    link.connect()
+    return link, port, time
+
+
+def test_an_answer_is_matched_and_its_times_are_told() -> None:
+    link, port, time = linked(lambda asked: [(0.003, answer(asked, t=5))])
+    got = link.request(READ, EDGE, CLOCK, {})
+    assert got.body == {"t": 5}
+    assert got.received_s - got.sent_s == pytest.approx(0.003)
+    assert got.sends == 1
+    assert link.statistics.round_trip_s == pytest.approx(0.003)
+
+
+def test_what_is_not_answered_is_sent_again_byte_for_byte_after_twice_as_long_each_time() -> None:
+    link, port, time = linked(lambda asked: [])
+    with pytest.raises(BridgeTimeout, match="does not answer, asked 7 times"):
+        link.request(WRITE, EDGE, SET, {"name": "heater"}, timeout_s=7)
+    assert len({data for _, data in port.sent}) == 1
+    waits = [after - before for (before, _), (after, _) in zip(port.sent, port.sent[1:], strict=False)]
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2], rel=0.01)
+    assert link.statistics.timeouts == 1
+
+
+def test_the_safety_lane_asks_again_soon_however_much_is_lost() -> None:
+    link, port, time = linked(lambda asked: [])
+    with pytest.raises(BridgeTimeout):
+        link.request(WRITE, EDGE, LEASE, {}, lane=link.safety, timeout_s=1)
+    assert len(port.sent) == 10
+
+
+def test_after_a_few_answers_the_first_try_is_given_25_ms() -> None:
+    quiet: list[bool] = []
+    link, port, time = linked(lambda asked: [] if quiet else [(0.001, answer(asked))])
+    for _ in range(20):
+        link.request(READ, EDGE, CLOCK, {})
+    quiet.append(True)
+    port.sent.clear()
+    with pytest.raises(BridgeTimeout):
+        link.request(READ, EDGE, CLOCK, {}, timeout_s=1)
+    assert port.sent[1][0] - port.sent[0][0] == pytest.approx(0.025, abs=0.001)
+
+
+def test_a_way_that_became_longer_than_the_time_out_is_learnt() -> None:
+    delay_s = [0.001]
+    link, port, time = linked(lambda asked: [(delay_s[0], answer(asked))])
+    for _ in range(20):
+        link.request(READ, EDGE, CLOCK, {})
+    delay_s[0] = 0.3
+    for _ in range(10):
+        link.request(READ, EDGE, CLOCK, {})
+    port.sent.clear()
+    link.request(READ, EDGE, CLOCK, {})
+    assert len(port.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [
+        (lambda asked: Message(asked.op + 1, OS, asked.command, asked.sequence, {}), "unasked"),
+        (lambda asked: Message(asked.op + 1, asked.group, SET, asked.sequence, {}), "unasked"),
+        (lambda asked: Message(asked.op + 1, asked.group, asked.command, asked.sequence ^ 1, {}), "unasked"),
+        (lambda asked: Message(WRITE, asked.group, asked.command, asked.sequence, {}), "unasked"),
+        (lambda asked: lines(b"\x01\x00\x00\x00no message"), "message"),
+        (lambda asked: b"\x06\x09AAAA????\n", "base64"),
+        (lambda asked: b"\x06\x09AAVhYmOd1h==\n", "base64"),
+    ],
+)
+def test_any_other_answer_is_dropped_and_counted(wrong: Callable[[Message], Message | bytes], cause: str) -> None:
+    link, port, time = linked(lambda asked: [(0.001, wrong(asked)), (0.002, answer(asked, ok=True))])
+    assert link.request(READ, EDGE, CLOCK, {}).body == {"ok": True}
+    assert link.statistics.dropped == {cause: 1}
+
+
+def test_an_answer_that_comes_twice_and_late_disturbs_nothing() -> None:
+    link, port, time = linked(
+        lambda asked: [(0.001, answer(asked, n=asked.sequence)), (0.0015, answer(asked)), (0.2, answer(asked))]
+    )
+    for number in range(600):
+        assert link.request(READ, EDGE, CLOCK, {}).body == {"n": number & 0xFF}
+
+
+def test_an_answer_of_256_requests_ago_is_known_by_its_clock() -> None:
+    ticks = [100]
+
+    def say(asked: Message) -> list[tuple[float, Message | bytes]]:
+        ticks[0] += 1000
+        told = answer(asked, t=ticks[0], value=ticks[0])
+        late = ticks[0] == 1100
+        return [(0.001, told), (0.001 * 256 + 0.0001, told)] if late else [(0.001, told)]
+
+    link, port, time = linked(say)
+    for number in range(1, 300):
+        assert link.request(READ, EDGE, CLOCK, {}).body["value"] == 100 + 1000 * number
+    assert sum(link.statistics.dropped.values()) == 1
+
+
+def test_a_clock_that_began_anew_is_believed_when_it_is_told_twice() -> None:
+    ticks = [1_000_000]
+    link, port, time = linked(lambda asked: [(0.001, answer(asked, t=ticks[0]))])
+    link.request(READ, EDGE, CLOCK, {})
+    ticks[0] = 5
+    assert link.request(READ, EDGE, CLOCK, {}).body == {"t": 5}
+    assert len(port.sent) == 3
+    ticks[0] = 6
+    link.request(READ, EDGE, CLOCK, {})
+    assert len(port.sent) == 4
+
+
+def test_an_error_is_believed_at_once_whatever_its_clock() -> None:
+    ticks: list[dict[str, Any]] = [{"t": 1_000_000}]
+    link, port, time = linked(lambda asked: [(0.001, answer(asked, **ticks[0]))])
+    link.request(READ, EDGE, CLOCK, {})
+    ticks[0] = {"t": 5, "err": {"group": EDGE, "rc": 2}}
+    assert "err" in link.request(READ, EDGE, CLOCK, {}).body
+    assert len(port.sent) == 2
+
+
+def test_what_fails_while_greeting_closes_the_port() -> None:
+    time = Time()
+    port = Script(time, lambda asked: [])
+
+    def greet() -> None:
+        raise BridgeError("not you")
+
+    link = Link(lambda: port, greet, clock=time)
+    with pytest.raises(BridgeError, match="not you"):
+        link.connect()
+    assert port.closed
+    assert not link.is_up
+
+
+def test_a_closed_link_says_so() -> None:
+    link, port, time = linked(lambda asked: [(0.001, answer(asked))])
+    link.close()
+    link.close()
+    assert port.closed
+    with pytest.raises(BridgeClosed):
+        link.request(READ, EDGE, CLOCK, {})
+    with pytest.raises(BridgeClosed):
+        link.connect()
+
+
+def test_an_impatient_request_does_not_wait_for_a_port_that_is_gone() -> None:
+    link, port, time = linked(lambda asked: [])
+    port.closed = True
+    link.look()
+    before_s = time.now_s
+    with pytest.raises(BridgeTimeout, match="port has not come back"):
+        link.request(READ, EDGE, CLOCK, {}, patient=False)
+    assert time.now_s == before_s
+
+
+class Held:
+    """A port in real time: what it is asked is answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.name = "held"
+        self.asked = threading.Semaphore(0)
+        self.messages: list[Message] = []
+        self._lines = LineReader(4096)
+        self._there = threading.Condition()
+        self._coming = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        for message in self._lines.feed(data):
+            self.messages.append(decode_message(message))
+            self.asked.release()
+
+    def say(self, message: Message) -> None:
+        with self._there:
+            self._coming += lines(encode_message(message))
+            self._there.notify_all()
+
+    def read(self, timeout_s: float) -> bytes:
+        with self._there:
+            self._there.wait_for(lambda: self._coming or self.closed, timeout_s)
+            if self.closed:
+                raise PortGone("held is gone.")
+            data, self._coming = self._coming, b""
+            return data
+
+    def close(self) -> None:
+        with self._there:
+            self.closed = True
+            self._there.notify_all()
+
+
+class Asking(threading.Thread):
+    """A request in a thread of its own."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._ask = ask
+        self.result: object = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.result = self._ask()
+        except BaseException as error:
+            self.result = error
+
+    def done(self) -> object:
+        self.join(timeout=10)
+        assert not self.is_alive(), "wedged"
+        return self.result
+
+
+@pytest.fixture
+def held() -> tuple[Link, Held]:
+    port = Held()
+    link = Link(lambda: port)
+    link.connect()
+    return link, port
+
+
+def test_a_stop_does_not_wait_behind_a_command(held: tuple[Link, Held]) -> None:
+    link, port = held
+    command = Asking(lambda: link.request(WRITE, EDGE, SET, {}, timeout_s=60).body)
+    port.asked.acquire()
+    stop = Asking(lambda: link.request(WRITE, EDGE, STOP, {}, lane=link.safety, timeout_s=60).body)
+    while not any(message.command == STOP for message in port.messages):
+        port.asked.acquire()
+    told = next(message for message in port.messages if message.command == STOP)
+    port.say(answer(told, state="live"))
+    assert stop.done() == {"state": "live"}
+    assert command.is_alive()
+    port.say(answer(port.messages[0], value=1))
+    assert command.done() == {"value": 1}
+    link.close()
+
+
+def test_a_stop_takes_the_lane_from_a_lease_that_waits(held: tuple[Link, Held]) -> None:
+    link, port = held
+    lease = Asking(lambda: link.request(WRITE, EDGE, LEASE, {}, lane=link.safety, timeout_s=60))
+    port.asked.acquire()
+    stop = Asking(lambda: link.request(WRITE, EDGE, STOP, {}, lane=link.safety, timeout_s=60, urgent=True).body)
+    while not any(message.command == STOP for message in port.messages):
+        port.asked.acquire()
+    port.say(answer(port.messages[-1], state="live"))
+    assert stop.done() == {"state": "live"}
+    assert isinstance(lease.done(), BridgeTimeout)
+    link.close()
+
+
+def test_closing_ends_requests_of_other_threads(held: tuple[Link, Held]) -> None:
+    link, port = held
+    link.start()
+    asking = [Asking(lambda: link.request(READ, EDGE, CLOCK, {}, timeout_s=60)) for _ in range(3)]
+    port.asked.acquire()
+    before_s = time.monotonic()
+    link.close()
+    assert time.monotonic() - before_s < 3
+    results = [one.done() for one in asking]
+    assert all(isinstance(result, BridgeClosed) for result in results)
+
+
+def test_many_threads_get_their_own_answers(held: tuple[Link, Held]) -> None:
+    link, port = held
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            if port.asked.acquire(timeout=0.1):
+                asked = port.messages.pop(0)
+                port.say(answer(asked, r=asked.body["d"]))
+
+    server = Asking(serve)
+    link.start()
+
+    def ask(name: str, lane: Any) -> bool:
+        return all(
+            link.request(WRITE, OS, ECHO, {"d": f"{name}{number}"}, lane=lane).body["r"] == f"{name}{number}"
+            for number in range(100)
+        )
+
+    lanes = [link.work, link.safety, link.work, link.safety]
+    asking = [Asking(lambda number=number, lane=lane: ask(f"t{number}-", lane)) for number, lane in enumerate(lanes)]
+    assert [one.done() for one in asking] == [True] * 4
+    ended.set()
+    server.done()
+    link.close()
+
+
+def test_a_port_that_comes_back_is_used_again_and_requests_wait_for_it() -> None:
+    ports: list[Held] = []
+
+    def open_port() -> Held:
+        if len(ports) == 1 and not again.is_set():
+            raise PortGone("not yet")
+        ports.append(Held())
+        return ports[-1]
+
+    again = threading.Event()
+    link = Link(open_port)
+    link.connect()
+    link.start()
+    asking = Asking(lambda: link.request(READ, EDGE, CLOCK, {}, timeout_s=60).body)
+    ports[0].asked.acquire()
+    ports[0].close()
+    again.set()
+    while len(ports) < 2:
+        threading.Event().wait(0.01)
+    ports[1].asked.acquire()
+    assert encode_message(ports[1].messages[0]) == encode_message(ports[0].messages[0])
+    ports[1].say(answer(ports[1].messages[0], t=1))
+    assert asking.done() == {"t": 1}
+    assert link.statistics.disconnects == 1
+    link.close()
