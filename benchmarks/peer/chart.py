@@ -9,7 +9,7 @@ from statistics import median
 
 # Blue and sky blue of Okabe and Ito's palette, which colour-blind readers tell apart; the others in grey.
 # Source: https://jfly.uni-koeln.de/color/
-_COLOURS = {"ours": "#0072B2", "ours_int4": "#56B4E9"}
+_COLOURS = {"ours": "#0072B2", "ours_prepared": "#0072B2", "ours_int4": "#56B4E9"}
 _OTHER, _TEXT, _FAINT = "#B3B3B3", "#222222", "#666666"
 _PANEL, _LEFT, _RIGHT, _ROW, _HEAD, _COLUMNS = 460, 168, 54, 22, 46, 2
 # A bar that is longer than this many times the middle one is cut, so that the others can be told apart.

@@ -12,6 +12,7 @@ from peer.turn import Job
 # the ONNX graph one of 32 bits for 64.
 _BITS = {
     "ours": (8.0, 8.0),
+    "ours_prepared": (8.0, 8.0),
     "ours_int4": (4.37, 8.0),
     "litert_lm": (8.0, 8.0),
     "litert_lm_256": (8.0, 8.0),

@@ -93,7 +93,7 @@ class InterpreterFile(LiteRtFile):
         """Run it; every input is copied in and every output out."""
         for name, shape in self.shapes[signature].items():
             if _CACHE in name and name not in self._caches:
-                self._caches[name] = np.zeros(shape, np.float32)
+                self._caches[name] = np.zeros(shape, self._runners[signature].get_input_details()[name]["dtype"])
         out = self._runners[signature](**inputs, **self._caches)
         self._caches = {name: out.pop(name) for name in self._caches}
         return dict(out)
@@ -132,7 +132,8 @@ class CompiledFile(LiteRtFile):
             names = [name for name in shapes if _CACHE in name]
             self._caches = [{name: make(signature, name) for name in names} for _ in range(2)]
             for name in names:
-                self._caches[0][name].write(np.zeros(shapes[name], np.float32))
+                kind = self._model.get_input_tensor_details(signature)[name]["dtype"]
+                self._caches[0][name].write(np.zeros(shapes[name], kind))
         if signature not in self._buffers:
             given = {name: make(signature, name) for name in shapes if _CACHE not in name}
             made = {

@@ -12,6 +12,15 @@ from peer.turn import Job, Watch
 
 def answer(job: Job) -> dict[str, Any]:
     """Run what `model.ask` runs, with token numbers in and out, greedy."""
+    return _answer(job, prepared=False)
+
+
+def answer_prepared(job: Job) -> dict[str, Any]:
+    """Do the same after what `model.prepare` does, which is part of loading then."""
+    return _answer(job, prepared=True)
+
+
+def _answer(job: Job, *, prepared: bool) -> dict[str, Any]:
     import edge_sdk as edge
     from edge_sdk.runtime import WeightCache
 
@@ -21,7 +30,8 @@ def answer(job: Job) -> dict[str, Any]:
     with load(job.file, engine="litert", threads=job.threads, weight_cache=WeightCache(job.cache)) as model:
         # With tokenizer and template: a conversation needs them, and the others load theirs too.
         decoder = model._words().new_decoder(lambda: None)
-        decoder.prepare()  # as `model.prepare` does
+        if prepared:
+            decoder.prepare()
         load_s = watch.lap()
         first = int(decoder.prefill(job.prompt).argmax())
         question_s = watch.lap()

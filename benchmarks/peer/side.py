@@ -72,7 +72,16 @@ LANGUAGE = (
         "edge-sdk",
         "our_side:answer",
         "bundle",
-        settings="what `ask` runs, warm weight cache",
+        settings="what `ask` runs, warm weight cache; asked at once",
+    ),
+    Side(
+        "ours_prepared",
+        "Edge SDK, prepared",
+        "edge_sdk",
+        "edge-sdk",
+        "our_side:answer_prepared",
+        "bundle",
+        settings="as above; `prepare` before the question, as part of loading",
     ),
     Side(
         "ours_int4",
@@ -82,7 +91,7 @@ LANGUAGE = (
         "our_side:answer",
         str(BUNDLES / "{shape}-int4.litertlm"),
         bits=4,
-        settings="as above; embeddings and head INT8",
+        settings="asked at once; embeddings and head INT8",
     ),
     Side(
         "litert_lm",

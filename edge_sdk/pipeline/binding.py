@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,16 @@ class Binding:
         if name not in self._bound:
             self._bound[name] = self._bind(name)
         return self._bound[name]
+
+    def warm_up(self, wanted: Callable[[], bool]) -> None:
+        """Make the longest run of a prompt and a step once, over empty caches, while that is wanted.
+
+        The engine gets ready for a run in the run itself: of 128 tokens the first takes 1.4 times as long as the next.
+        """
+        for signature in (*list(self.stage.prefills.values())[:1], self.stage.decode):
+            bound = self.run(signature.name)
+            bound.write([0] * bound.size, 0)
+            bound.run(wanted)
 
     def _bind(self, name: str) -> BoundRun:
         size = tokens(self._model.signatures[name])

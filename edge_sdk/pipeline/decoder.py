@@ -104,9 +104,11 @@ class Decoder:
 
     def prepare(self) -> None:
         """Have all ready for the first prompt, in the shortest cache; only where models are kept open for good."""
-        with self._open(self._stages[0]):
+        with self._open(self._stages[0]) as binding:
             for model in self._models:
                 model.prepare()
+            if not self.rows:
+                binding.warm_up(lambda: not self._closed)
 
     def feed(self, *parts: Part) -> None:
         """Run a prompt, or the next piece of one, through the model; parts share a run where they fit.

@@ -179,8 +179,9 @@ class VisionLanguageModel:
         return self._converse(None)
 
     def prepare(self) -> None:
-        """Open what the first answer needs, so that it comes as soon as later ones do; of use while there is time.
+        """Open and warm up what the first answer needs, so that it comes as soon as later ones do.
 
+        It takes about as long as a question does: of use while there is time, before a frame is there.
         Within a plan nothing happens: it says itself what is there when.
 
         Raises

@@ -54,7 +54,10 @@ def test_the_short_form_runs_who_is_installed_and_names_who_is_not(tmp_path: Pat
 
 def test_a_goal_against_two_is_held_against_the_better_of_each_turn(peer: Any) -> None:
     runs = {
-        "ours": [measured(question_s=0.3), measured(question_s=0.3), measured(question_s=0.3)],
+        "ours": [
+            measured(question_s=0.6) for _ in range(3)
+        ],  # who asks at once waits longer, and is not what is judged here
+        "ours_prepared": [measured(question_s=0.3), measured(question_s=0.3), measured(question_s=0.3)],
         "litert_lm": [measured(question_s=0.5), measured(question_s=1.0), measured(question_s=1.0)],
         "llama_q8_0": [measured(question_s=1.0), measured(question_s=0.6), measured(question_s=1.5)],
     }
