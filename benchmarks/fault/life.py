@@ -76,10 +76,10 @@ def killed(
                 unsafe_s.append((heater[-1]["us"] - dead_us) / 1e6)
             else:
                 never += 1
-            time.sleep(0.1)
-            before = rig.moves("slow")
-            time.sleep(0.1)
-            moving += rig.moves("slow") != before
+            try:
+                rig.wait(lambda rig=rig: rig.moves("slow"))  # written down once it rests
+            except AssertionError:
+                moving += 1
     most_s = max(unsafe_s, default=0.0)
     late = sum(seconds > LEASE_S + SLACK_S for seconds in unsafe_s)
     return {

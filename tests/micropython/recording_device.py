@@ -26,7 +26,8 @@ for argument in sys.argv[1:]:
     OPTIONS[name] = int(value)
 number.PROTOCOL = (OPTIONS["pv_least"], OPTIONS["pv_most"])
 
-LOOK_US = 30000
+LOOK_US = 20000
+RESTED = 10  # looks
 
 
 def now_us():
@@ -100,7 +101,7 @@ class Axis:
 
     def __init__(self, name, speed):
         self.name = name
-        self.pulses = self.noted = self.seen = 0
+        self.pulses = self.noted = self.seen = self.rested = 0
         self.entry = {
             "unit": "um", "least": -1000000, "most": 1000000, "step": 1, "um_per_step": 1, "speed": speed,
             "acceleration": 1000 * speed, "homes": True, "backlash": 0,
@@ -116,10 +117,11 @@ class Axis:
         return False
 
     def look(self):
-        """Write down where it rests, once it has for two looks."""
-        if self.pulses == self.seen != self.noted:
-            self._note(True)
+        """Write down where it rests, once it has for so long that it is no pause within a move."""
+        self.rested = self.rested + 1 if self.pulses == self.seen else 0
         self.seen = self.pulses
+        if self.rested > RESTED and self.pulses != self.noted:
+            self._note(True)
 
     def _note(self, on):
         note(axis=self.name, on=on, pulses=self.pulses)
