@@ -2,6 +2,7 @@
 
 from firmware_bridge.firmware import field
 from firmware_bridge.firmware.error import NO_MEMORY, FirmwareError, refusal
+from firmware_bridge.firmware.job import FAILED
 from firmware_bridge.firmware.lease import IDLE
 from firmware_bridge.firmware.session import SAFETY, WORK
 from firmware_bridge.firmware.telemetry import LEAST_US
@@ -10,8 +11,11 @@ from firmware_bridge.wire.message import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from firmware_bridge.firmware.job import Job
+    from firmware_bridge.firmware.motion import Axis
     from firmware_bridge.firmware.server import Server
 
 VERSION = "0.1.0"
@@ -139,17 +143,23 @@ def move(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     way = field.quantity(body, key)
     wanted = axis.target(way if key == "by" else None, way if key == "to" else None)
     speed = axis.checked_speed(field.quantity(body, "speed") if "speed" in body else None)
-    work = server.machine.jobs.begin(axis)
-    axis.move(wanted, speed, work)
-    return {"job": work.number}
+    return _begun(server, axis, lambda work: axis.move(wanted, speed, work))
 
 
 def home(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     """Begin to look for an axis's switch."""
     axis = server.machine.axis(field.text(body, "axis"))
     axis.check_free()
+    return _begun(server, axis, axis.home)
+
+
+def _begun(server: "Server", axis: "Axis", begin: "Callable[[Job], None]") -> "dict[str, Any]":
     work = server.machine.jobs.begin(axis)
-    axis.home(work)
+    try:
+        begin(work)
+    except FirmwareError as error:
+        work.end(FAILED, error.why)
+        raise
     return {"job": work.number}
 
 
@@ -166,8 +176,8 @@ def watch(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     wanted = field.whole(body, "us", 0, (1 << 30) - 1)
     sensors = server.machine.parts.sensors
     for name in names:
-        if server.machine.check_name(name) in sensors and wanted:
-            wanted = max(wanted, sensors[name].entry.get("period_us", 0))
+        if server.machine.check_name(name) in sensors:
+            wanted = max(wanted, sensors[name].entry.get("period_us", 0)) if wanted else 0
         elif isinstance(server.machine.read(name), list):
             raise FirmwareError(number.RANGE, f"{name} has no number that could be watched")
     period = max(wanted, LEAST_US) if wanted and names else 0
@@ -205,7 +215,7 @@ def configure(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
 def update(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     """Take the firmware that was uploaded, on trial at the next start."""
     slot = field.text(body, "slot")
-    server.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"))
+    server.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"), server.poll)
     return {}
 
 
@@ -259,6 +269,8 @@ def answer(server: "Server", op: int, command: int, body: "dict[str, Any]") -> "
         said = function(server, body)
     except FirmwareError as error:
         said = refusal(error)
+    except OSError as error:
+        said = refusal(FirmwareError(number.HARDWARE, repr(error)))
     except MemoryError:
         said = {"rc": NO_MEMORY}
     said = _timed(server, said)

@@ -69,7 +69,7 @@ def sha256(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     name = _name(body)
     if body.get("type", "sha256") != "sha256":
         raise FirmwareError(NOT_SUPPORTED, group=number.OS)
-    return {"type": "sha256", "off": 0, "len": _found(server, name), "output": server.files.sha256(name)}
+    return {"type": "sha256", "off": 0, "len": _found(server, name), "output": server.files.sha256(name, server.poll)}
 
 
 COMMANDS = {

@@ -90,7 +90,13 @@ class Hardware:
         raise NotImplementedError
 
     def build(self, config: "dict[str, Any]") -> Parts:
-        """Make what a configuration that was checked says; an empty one has nothing."""
+        """Make what a configuration that was checked says; an empty one has nothing.
+
+        Raises
+        ------
+        ConfigError, OSError
+            When it cannot be: a sensor does not answer. All that was made until then is let go of.
+        """
         raise NotImplementedError
 
     def watch_for(self, ms: int) -> None:

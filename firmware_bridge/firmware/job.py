@@ -49,8 +49,9 @@ class JobBook:
         self._count += 1
         job = Job(self._count, axis)
         self._jobs.append(job)
-        if len(self._jobs) > _KEPT:  # an axis has one job at most, so that those that run are kept by their axes
-            self._jobs.pop(0)
+        if len(self._jobs) > _KEPT:  # fewer run: one of each axis at most
+            ended = [old for old in self._jobs if old.state != RUNNING]
+            self._jobs.remove(ended[0] if ended else job)
         return job
 
     def job(self, count: int) -> Job:

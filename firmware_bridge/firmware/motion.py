@@ -192,7 +192,7 @@ class Axis:
         return self._ahead_us if self._phase == _MOVE and self._left > 0 else 0
 
     def _step(self) -> None:
-        if self._phase != _MOVE and self.pins.at_switch() == (self._phase == _ON) and not self._stopping:
+        if self._phase != _MOVE and self.pins.at_switch() == (self._phase == _ON):
             self._at_edge()
             return
         if self._left <= 0:
@@ -224,7 +224,8 @@ class Axis:
     def _at_edge(self) -> None:
         """Go on where the switch has opened or closed."""
         job = self.job
-        if job is None:
+        if job is None or self._stopping:
+            self._end()
             return
         if self._phase == _OFF:
             reach = self._steps(self._most_nm - self._least_nm)

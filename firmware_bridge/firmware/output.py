@@ -40,7 +40,7 @@ class _Output:
             raise FirmwareError(number.RANGE, f"{value!r:.40} is not from {self.least} to {self.most}")
         if self.kind == "digital" and value not in (0, 1):
             raise FirmwareError(number.RANGE, f"{value} is neither 0 nor 1")
-        return value
+        return int(value) if self.kind == "digital" else value
 
     def make_safe(self) -> None:
         self.lease_us = 0

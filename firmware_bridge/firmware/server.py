@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _RESTART_US = 100_000
 _HOUSE_US = 1000
+_WAITING = 4
+"""Requests of the work lane that are answered together; the board keeps one outstanding there."""
 _GROUPS = {number.OS: group_os.answer, number.FILE: group_file.answer, number.EDGE: group_edge.answer}
 
 
@@ -126,6 +128,9 @@ class Server:
             request = self._decoded(message)
             if request is not None:
                 (safety if _is_safety(request) else work).append(request)
+        if len(work) > _WAITING:  # copies of what was answered long ago: their answers would fill the memory
+            self.dropped += len(work) - _WAITING
+            del work[:-_WAITING]
         return b"".join([self._answered(request) for request in safety + work])
 
     def poll(self) -> None:
@@ -174,10 +179,16 @@ class Server:
         self.machine.close()
         try:
             self.machine.take(self.hardware.build(wanted), wanted)
-            self.files.rename(STAGED, CONFIG)
         except (ConfigError, OSError, MemoryError) as error:
             self._start()
             raise error if isinstance(error, ConfigError) else ConfigError("", repr(error)) from None
+        try:
+            self.files.rename(STAGED, CONFIG)
+        except OSError:
+            self.machine.close()
+            self._start()
+            raise
+        self._unbuilt = ""
         self._took(data, wanted)
 
     def restart(self) -> None:
@@ -266,6 +277,8 @@ class Server:
             body = refusal(error)
         except MemoryError:
             body = {"rc": NO_MEMORY}
+        except OSError as error:
+            body = refusal(FirmwareError(number.HARDWARE, repr(error)))
         except Exception:  # a fault of this code's: whoever asked is to know, and everything else goes on
             self.failures += 1
             body = {"rc": UNKNOWN}

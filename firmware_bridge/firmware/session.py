@@ -1,6 +1,6 @@
 """Who may command: one session at a time, and each of its numbers at most once."""
 
-from firmware_bridge.firmware.error import FirmwareError
+from firmware_bridge.firmware.error import UNKNOWN, FirmwareError
 from firmware_bridge.wire import number
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ class Session:
         newest = self._newest[lane]
         if count > newest:
             self._newest[lane] = count
-            self._answers[lane] = None
+            self._answers[lane] = {"rc": UNKNOWN}  # if it breaks down on the way: it may have run
             return None
         answer: dict[str, Any] | None = self._answers[lane]
         if count < newest or answer is None:

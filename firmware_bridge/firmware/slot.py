@@ -85,14 +85,14 @@ class Slots:
         if load(self._files)["trial"] == slot:
             self._write(_state(self.slot))
 
-    def announce(self, slot: str, length: int, sha: bytes) -> None:
-        """Boot a slot next, on trial, if its file is what is announced."""
+    def announce(self, slot: str, length: int, sha: bytes, between: "Callable[[], None]") -> None:
+        """Boot a slot next, on trial, if its file is what is announced; `between` is called while that is checked."""
         self.check(slot)
         size = self._files.size(path(slot))
         if size != length:
             there = f"{size} bytes" if size >= 0 else "nothing"
             raise FirmwareError(number.NOT_AS_ANNOUNCED, f"{there} instead of {length} bytes")
-        if self._files.sha256(path(slot)) != sha:
+        if self._files.sha256(path(slot), between) != sha:
             raise FirmwareError(number.NOT_AS_ANNOUNCED, "another SHA-256")
         self._write(_state(self.slot, slot))
 

@@ -98,6 +98,8 @@ class RecordedAxis(AxisPins):
         self.broken = False
 
     def enable(self, on) -> None:
+        if self.broken:
+            raise OSError(5)
         self.enabled = on
 
     def pulse(self, direction) -> None:

@@ -205,3 +205,18 @@ def test_hardware_that_was_missing_at_the_start_is_looked_for_again_when_the_fau
     bench.hardware.refuses = ""
     assert bench.do(number.CLEAR)["state"] == "live"
     assert bench.rc(bench.do(number.SET, {"name": "heater", "value": 1})) == 0
+
+
+def test_the_old_one_is_built_again_when_the_new_one_cannot_be_kept(bench, monkeypatch):
+    bench.open(5000)
+    before = bench.ask(number.HELLO)
+    data = json.dumps(changed("outputs.fan", None)).encode()
+    bench.upload("/config.json", data)
+
+    def full(old, new):
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr(bench.files, "rename", full)
+    assert bench.rc(bench.do(number.CONFIGURE, {"crc": zlib.crc32(data)})) == number.HARDWARE
+    hello = bench.ask(number.HELLO)
+    assert (hello["cfg"], hello["dict"]) == (before["cfg"], before["dict"])

@@ -335,7 +335,10 @@ def test_the_motor_is_held_after_a_move_and_let_go_at_the_end(rig):
 def test_jobs_are_kept_to_a_number():
     book = JobBook()
     rig = Rig()
-    jobs = [book.begin(rig.axis) for _ in range(20)]
+    jobs = []
+    for _ in range(20):
+        jobs.append(book.begin(rig.axis))
+        jobs[-1].end("done")
     assert [job.number for job in jobs] == list(range(1, 21))
     assert book.job(13) is jobs[12]
     with pytest.raises(FirmwareError) as caught:
@@ -355,3 +358,39 @@ def test_moves_over_the_wire_answer_with_a_job_that_is_asked_after(bench):
     assert bench.server.pause_us == 0
     bench.ask(number.STOP, {"axis": "x"}, 2)
     assert bench.finish(job)["state"] == "stopped"
+
+
+def test_a_job_that_runs_is_never_forgotten():
+    book = JobBook()
+    long, short = Rig(), Rig(home=None)
+    short.home()
+    running = book.begin(long.axis)
+    for _ in range(20):
+        job = book.begin(short.axis)
+        job.end("done")
+    assert book.job(running.number) is running
+    assert book.job(job.number) is job
+    assert len(book._jobs) == 8
+
+
+@pytest.mark.parametrize("command", [number.HOME, number.MOVE])
+def test_a_driver_that_does_not_answer_at_the_start_is_told_and_leaves_no_job(bench, command):
+    bench.open(5000)
+    bench.home("z")
+    bench.parts.axes["z"].broken = True
+    answer = bench.do(command, {"axis": "z", "by": 1})
+    assert bench.rc(answer) == number.HARDWARE
+    assert bench.ask(number.JOB, {"job": 2})["state"] == "failed"
+    bench.parts.axes["z"].broken = False
+    assert bench.rc(bench.do(number.MOVE, {"axis": "z", "by": 1})) == 0
+
+
+def test_homing_that_is_stopped_ends_at_the_switch_at_the_latest():
+    rig = Rig(home={"pin": 7, "to": -1, "at": -5000, "speed": 2000})
+    job = rig.jobs.begin(rig.axis)
+    rig.axis.home(job)
+    while rig.pins.steps > -15990:
+        rig.pass_us(100)
+    rig.axis.stop("stopped")
+    assert rig.finish(job)["state"] == "stopped"
+    assert rig.pins.steps == -16000

@@ -310,3 +310,30 @@ def test_whatever_a_request_holds_it_is_answered(bench, command):
             body.update({"s": SESSION, "n": 10 + bench.sequence + 256 * junk.index(value)})
             assert isinstance(bench.ask(command, body, op), dict)
     assert bench.server.failures == 0
+
+
+def test_a_flood_of_copies_is_answered_in_part_and_never_stop_or_the_lease(bench):
+    bench.open(1000)
+    stop = bench.request(number.STOP, {}, WRITE)
+    hello = bench.request(number.HELLO, {})
+    answers = bench.answers(hello * 40 + stop + hello * 40)
+    assert [answer.command for answer in answers] == [number.STOP] + [number.HELLO] * 4
+    assert bench.server.dropped == 76
+
+
+def test_a_command_that_breaks_down_is_known_to_have_begun(bench, monkeypatch):
+    bench.open()
+    monkeypatch.setattr(bench.server.machine.outputs, "set", lambda *_: 1 / 0)
+    body = {"name": "heater", "value": 1}
+    assert bench.do(number.SET, body, n=1)["rc"] == UNKNOWN
+    monkeypatch.undo()
+    assert bench.do(number.SET, body, n=1)["rc"] == UNKNOWN
+    assert bench.ask(number.SETTLE, {"s": SESSION, "n": 1, "of": "w"}, WRITE)["ran"] is True
+    assert bench.parts.outputs["heater"].now == 0
+
+
+def test_a_digital_output_is_set_to_a_whole_number(bench):
+    bench.open()
+    for value in (1.0, True):
+        assert bench.do(number.SET, {"name": "fan", "value": value})["value"] == 1
+        assert type(bench.parts.outputs["fan"].now) is int

@@ -126,3 +126,10 @@ def test_memory_does_not_grow_with_readings(readings):
         telemetry.advance(1000, 5)
     assert [sys.getsizeof(part) for part in parts] == before
     assert telemetry.next == readings
+
+
+def test_a_watch_on_a_sensor_that_fails_can_begin_and_end(bench):
+    bench.open(5000)
+    bench.parts.sensors["light"].broken = True
+    assert watched(bench, ["light"])["us"] == 1000
+    assert watched(bench, ["light"], 0)["us"] == 0

@@ -137,3 +137,17 @@ def test_a_full_disk_is_told_and_the_upload_can_begin_again(tmp_path):
 
 def _full():
     raise OSError(28, "no space")
+
+
+def test_leases_run_out_while_a_long_file_is_hashed(bench):
+    bench.open(5000)
+    bench.upload("/slot/a", bytes(200_000), piece=700)
+    bench.do(number.LEASE, {"ms": 300})
+    bench.do(number.SET, {"name": "heater", "value": 1})
+    poll, bench.server.poll = bench.server.poll, lambda: (_pass(bench), poll())
+    bench.ask(2, {"name": "/slot/a", "type": "sha256"}, READ, number.FILE)
+    assert bench.parts.outputs["heater"].now == 0
+
+
+def _pass(bench):
+    bench.clock.now_us += 1000
