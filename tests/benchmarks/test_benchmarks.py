@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "micropython"))
+
+from interpreter import HOW, found
+
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -135,7 +139,9 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
     # bare is a part of first_word, control_group one of memory; peer_files needs PyTorch too; test_peers.py runs peers.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "bare.py",
+        "bridge_faults.py",
         "bridge_fuzz.py",
+        "bridge_telemetry.py",
         "camera.py",
         "control_group.py",
         "decode.py",
@@ -157,6 +163,29 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
         "telemetry.py",
         "visual_tokens.py",
     }
+
+
+@pytest.fixture
+def with_micropython() -> None:
+    """Skip where there is no MicroPython."""
+    if not found():
+        pytest.skip(HOW)
+
+
+@pytest.mark.usefixtures("with_micropython")
+def test_faults_of_the_bridges_line(tmp_path: Path) -> None:
+    result = run("bridge_faults.py", tmp_path / "out.json", "--only", "flip", "cut", "update")
+    assert result["broken"] == []
+    assert result["rounds"]["flip"]["faults"]["flip"] >= 100
+    assert result["rounds"]["flip"]["done"] > 0
+
+
+@pytest.mark.usefixtures("with_micropython")
+def test_telemetry_of_the_bridge(tmp_path: Path) -> None:
+    result = run("bridge_telemetry.py", tmp_path / "out.json")
+    assert result["flat"]
+    assert result["missed_unseen"] == 0
+    assert result["readings"] > 1000
 
 
 @pytest.mark.parametrize(
