@@ -8,10 +8,10 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from firmware_bridge.digest import sha256
 from firmware_bridge.error import BridgeError, UnknownName
 
 __all__ = ["AxisEntry", "Dictionary", "OutputEntry", "SensorEntry", "cache_folder", "fetch", "read_dictionary"]

@@ -13,6 +13,8 @@ from types import TracebackType
 
 __all__ = ["HEARTBEAT", "Heartbeat", "Work"]
 
+_LONG_S = 0.5  # half of the usual lease
+
 
 class Work:
     """What one thread works at; a ``with`` block, in which beats must come."""
@@ -50,13 +52,14 @@ class Heartbeat:
 
     Attributes
     ----------
-    on_expect : function or None
-        Called when a long step was announced; whoever renews leases sets it.
+    is_watched : bool
+        Whether anybody renews leases: where not, nobody needs to tell anything.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.on_expect: Callable[[], None] | None = None
+        self.is_watched = False
+        self._watching: tuple[Callable[[], None], ...] = ()
         self._works: dict[int, Work] = {}
 
     def working(self) -> Work:
@@ -70,13 +73,14 @@ class Heartbeat:
             work.beat_s, work.until_s = self.clock(), 0.0
 
     def expect(self, seconds: float) -> None:
-        """Announce that this thread's next beat may take so long; more than the longest lease is cut to that."""
+        """Announce that this thread's next beat may take so long, at most; of infinity, the longest lease is left."""
         work = self._works.get(threading.get_ident())
         if work is not None:
             work.announced_s = work.beat_s = self.clock()
             work.until_s = work.announced_s + seconds
-            if self.on_expect is not None:
-                self.on_expect()
+            if seconds > _LONG_S:
+                for tell in self._watching:
+                    tell()
 
     def late_s(self, lease_s: float, longest_s: float) -> float:
         """Say how much later than it may be the latest beat is; negative while all work is alive.
@@ -97,6 +101,16 @@ class Heartbeat:
         """Say how long the longest step that was announced still takes; 0 for none."""
         now_s = self.clock()
         return max((work.until_s - now_s for work in tuple(self._works.values())), default=0.0)
+
+    def watch(self, tell: Callable[[], None]) -> None:
+        """Be told of steps that take longer than half a second, from now on."""
+        self._watching = (*self._watching, tell)
+        self.is_watched = True
+
+    def unwatch(self, tell: Callable[[], None]) -> None:
+        """Be told no more; twice is harmless."""
+        self._watching = tuple(one for one in self._watching if one != tell)
+        self.is_watched = bool(self._watching)
 
     def begin(self, work: Work) -> None:
         """Count work of this thread from now on."""

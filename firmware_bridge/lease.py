@@ -78,7 +78,7 @@ class Keeper:
 
     def start(self) -> None:
         """Renew in a thread of its own from now on."""
-        self._heartbeat.on_expect = self._due.set
+        self._heartbeat.watch(self._due.set)
         self._thread = threading.Thread(target=self._run, name="bridge-lease", daemon=True)
         self._thread.start()
 
@@ -91,8 +91,7 @@ class Keeper:
     def close(self) -> None:
         """Renew no more; twice is harmless."""
         self._closed = True
-        if self._heartbeat.on_expect == self._due.set:
-            self._heartbeat.on_expect = None
+        self._heartbeat.unwatch(self._due.set)
         self._due.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -86,7 +86,7 @@ class Link:
         op: int,
         group: int,
         command: int,
-        body: dict[str, Any],
+        body: Mapping[str, Any],
         *,
         lane: Lane | None = None,
         timeout_s: float = TIMEOUT_S,
@@ -121,7 +121,7 @@ class Link:
         if not lane.lock.acquire(False):
             self._queue(lane, timeout_s, urgent)
         try:
-            message = Message(op, group, command, next(self._sequence) & 0xFF, body)
+            message = Message(op, group, command, next(self._sequence) & 0xFF, body)  # type: ignore[arg-type]  # it is only read
             waiting = lane.waiting = Waiting(message, self._newest)
             self._counted.requests += 1
             return self._ask(lane, waiting, encode_message(message), end_s, wait_end_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 
+from firmware_bridge.digest import sha256
 from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted
 from firmware_bridge.hello import Hello
 from firmware_bridge.session import Session

@@ -87,7 +87,7 @@ class Session:
         """Say hello on a port that was just opened, and go on with the session or open one."""
         self._renew(self._link.greeting, anew=self.epoch == 0)
 
-    def read(self, command: int, body: dict[str, Any], what: str, *, timeout_s: float = TIMEOUT_S) -> Answer:
+    def read(self, command: int, body: Mapping[str, Any], what: str, *, timeout_s: float = TIMEOUT_S) -> Answer:
         """Ask something that changes nothing.
 
         Raises
@@ -97,7 +97,7 @@ class Session:
         """
         return self.ask(READ, number.EDGE, command, body, what, timeout_s=timeout_s)
 
-    def read_of(self, epoch: int, command: int, body: dict[str, Any], what: str) -> Answer:
+    def read_of(self, epoch: int, command: int, body: Mapping[str, Any], what: str) -> Answer:
         """Ask something about what was begun in an epoch; raises Restarted when that is over."""
         self._check_epoch(epoch, what)
         try:
@@ -113,7 +113,7 @@ class Session:
         op: int,
         group: int,
         command: int,
-        body: dict[str, Any],
+        body: Mapping[str, Any],
         what: str,
         *,
         timeout_s: float = TIMEOUT_S,

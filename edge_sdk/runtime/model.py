@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.errors import Cancelled, ClosedError, ModelError, ShapeError, SignatureNotFound
+from edge_sdk.runtime.alive import Alive
 
 __all__ = ["Array", "Model", "Quantization", "Run", "Signature", "TensorSpec", "aligned"]
 
@@ -88,8 +89,7 @@ class Run(ABC):
     def __init__(self, model: Model, signature: Signature, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
         self.inputs: Mapping[str, Array] = MappingProxyType(inputs)
         self.outputs: Mapping[str, Array] = MappingProxyType(outputs)
-        self.signature = signature
-        self._model = model
+        self.signature, self._model, self._alive = signature, model, Alive()
 
     def __repr__(self) -> str:
         return f"<Run of {self.signature.name!r} in {self._model.name}>"
@@ -119,7 +119,7 @@ class Run(ABC):
             try:
                 unwanted = wanted is not None and not wanted()
                 if not unwanted:
-                    self._invoke()
+                    self._alive(self._invoke)
                 if unwanted or model._cancelled:
                     raise Cancelled(f"The run of {self.signature.name!r} in {model.name} was cancelled.")
             finally:

@@ -64,7 +64,7 @@ def linked(say: Callable[[Message], list[tuple[float, Message | bytes]]]) -> tup
 
 
 def test_an_answer_is_matched_and_its_times_are_told() -> None:
-    link, port, time = linked(lambda asked: [(0.003, answer(asked, t=5))])
+    link, _port, _time = linked(lambda asked: [(0.003, answer(asked, t=5))])
     got = link.request(READ, EDGE, CLOCK, {})
     assert got.body == {"t": 5}
     assert got.received_s - got.sent_s == pytest.approx(0.003)
@@ -73,7 +73,7 @@ def test_an_answer_is_matched_and_its_times_are_told() -> None:
 
 
 def test_what_is_not_answered_is_sent_again_byte_for_byte_after_twice_as_long_each_time() -> None:
-    link, port, time = linked(lambda asked: [])
+    link, port, _time = linked(lambda asked: [])
     with pytest.raises(BridgeTimeout, match="does not answer, asked 7 times"):
         link.request(WRITE, EDGE, SET, {"name": "heater"}, timeout_s=7)
     assert len({data for _, data in port.sent}) == 1
@@ -83,7 +83,7 @@ def test_what_is_not_answered_is_sent_again_byte_for_byte_after_twice_as_long_ea
 
 
 def test_the_safety_lane_asks_again_soon_however_much_is_lost() -> None:
-    link, port, time = linked(lambda asked: [])
+    link, port, _time = linked(lambda asked: [])
     with pytest.raises(BridgeTimeout):
         link.request(WRITE, EDGE, LEASE, {}, lane=link.safety, timeout_s=1)
     assert len(port.sent) == 10
@@ -91,7 +91,7 @@ def test_the_safety_lane_asks_again_soon_however_much_is_lost() -> None:
 
 def test_after_a_few_answers_the_first_try_is_given_25_ms() -> None:
     quiet: list[bool] = []
-    link, port, time = linked(lambda asked: [] if quiet else [(0.001, answer(asked))])
+    link, port, _time = linked(lambda asked: [] if quiet else [(0.001, answer(asked))])
     for _ in range(20):
         link.request(READ, EDGE, CLOCK, {})
     quiet.append(True)
@@ -103,7 +103,7 @@ def test_after_a_few_answers_the_first_try_is_given_25_ms() -> None:
 
 def test_a_way_that_became_longer_than_the_time_out_is_learnt() -> None:
     delay_s = [0.001]
-    link, port, time = linked(lambda asked: [(delay_s[0], answer(asked))])
+    link, port, _time = linked(lambda asked: [(delay_s[0], answer(asked))])
     for _ in range(20):
         link.request(READ, EDGE, CLOCK, {})
     delay_s[0] = 0.3
@@ -127,13 +127,13 @@ def test_a_way_that_became_longer_than_the_time_out_is_learnt() -> None:
     ],
 )
 def test_any_other_answer_is_dropped_and_counted(wrong: Callable[[Message], Message | bytes], cause: str) -> None:
-    link, port, time = linked(lambda asked: [(0.001, wrong(asked)), (0.002, answer(asked, ok=True))])
+    link, _port, _time = linked(lambda asked: [(0.001, wrong(asked)), (0.002, answer(asked, ok=True))])
     assert link.request(READ, EDGE, CLOCK, {}).body == {"ok": True}
     assert link.statistics.dropped == {cause: 1}
 
 
 def test_an_answer_that_comes_twice_and_late_disturbs_nothing() -> None:
-    link, port, time = linked(
+    link, _port, _time = linked(
         lambda asked: [(0.001, answer(asked, n=asked.sequence)), (0.0015, answer(asked)), (0.2, answer(asked))]
     )
     for number in range(600):
@@ -149,7 +149,7 @@ def test_an_answer_of_256_requests_ago_is_known_by_its_clock() -> None:
         late = ticks[0] == 1100
         return [(0.001, told), (0.001 * 256 + 0.0001, told)] if late else [(0.001, told)]
 
-    link, port, time = linked(say)
+    link, _port, _time = linked(say)
     for number in range(1, 300):
         assert link.request(READ, EDGE, CLOCK, {}).body["value"] == 100 + 1000 * number
     assert sum(link.statistics.dropped.values()) == 1
@@ -157,7 +157,7 @@ def test_an_answer_of_256_requests_ago_is_known_by_its_clock() -> None:
 
 def test_a_clock_that_began_anew_is_believed_when_it_is_told_twice() -> None:
     ticks = [1_000_000]
-    link, port, time = linked(lambda asked: [(0.001, answer(asked, t=ticks[0]))])
+    link, port, _time = linked(lambda asked: [(0.001, answer(asked, t=ticks[0]))])
     link.request(READ, EDGE, CLOCK, {})
     ticks[0] = 5
     assert link.request(READ, EDGE, CLOCK, {}).body == {"t": 5}
@@ -169,7 +169,7 @@ def test_a_clock_that_began_anew_is_believed_when_it_is_told_twice() -> None:
 
 def test_an_error_is_believed_at_once_whatever_its_clock() -> None:
     ticks: list[dict[str, Any]] = [{"t": 1_000_000}]
-    link, port, time = linked(lambda asked: [(0.001, answer(asked, **ticks[0]))])
+    link, port, _time = linked(lambda asked: [(0.001, answer(asked, **ticks[0]))])
     link.request(READ, EDGE, CLOCK, {})
     ticks[0] = {"t": 5, "err": {"group": EDGE, "rc": 2}}
     assert "err" in link.request(READ, EDGE, CLOCK, {}).body
@@ -191,7 +191,7 @@ def test_what_fails_while_greeting_closes_the_port() -> None:
 
 
 def test_a_closed_link_says_so() -> None:
-    link, port, time = linked(lambda asked: [(0.001, answer(asked))])
+    link, port, _time = linked(lambda asked: [(0.001, answer(asked))])
     link.close()
     link.close()
     assert port.closed
