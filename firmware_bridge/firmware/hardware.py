@@ -67,6 +67,9 @@ class Parts:
         self.outputs = outputs or {}
         self.axes = axes or {}
 
+    def poll(self) -> None:
+        """Do what is due, for a millisecond or two at most: a chip that must be told to measure is told then."""
+
     def close(self) -> None:
         """Let go of pins and buses."""
         for parts in (self.sensors, self.outputs, self.axes):

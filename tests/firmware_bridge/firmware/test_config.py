@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import zlib
+from pathlib import Path
 
 import pytest
 from bench import CONFIG, Bench
@@ -220,3 +221,19 @@ def test_the_old_one_is_built_again_when_the_new_one_cannot_be_kept(bench, monke
     assert bench.rc(bench.do(number.CONFIGURE, {"crc": zlib.crc32(data)})) == number.HARDWARE
     hello = bench.ask(number.HELLO)
     assert (hello["cfg"], hello["dict"]) == (before["cfg"], before["dict"])
+
+
+def test_the_protocol_s_page_shows_a_configuration_that_is_right():
+    page = (Path(__file__).parents[3] / "docs/reference/bridge-protocol.md").read_text()
+    blocks = [json.loads(block.split("```")[0]) for block in page.split("```json\n")[1:]]
+    (shown,) = [block for block in blocks if "buses" in block]
+    config.check(shown)
+
+
+def test_every_key_is_on_the_configuration_s_page():
+    page = (Path(__file__).parents[3] / "docs/reference/bridge-configuration.md").read_text()
+    tables = [config._TOP, config._AXIS, config._HOME]
+    for kinds in (config._BUSES, config._SENSORS, config._OUTPUTS):
+        tables += kinds.values()
+    for key in {word.split(":")[0] for table in tables for word in table.split()}:
+        assert f"`{key}`" in page, key
