@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from binascii import hexlify
+from hashlib import sha256
 
 import port
 from again import again
@@ -164,7 +165,10 @@ class Device:
         """Boot as a boot loader does, and write down what."""
         files = Files(".")
         runs, trial = slot.boot(files)
-        sha = hexlify(files.sha256(slot.path(runs))).decode() if runs else ""
+        sha = ""
+        if runs:
+            with open("." + slot.path(runs), "rb") as file:  # noqa: PTH123
+                sha = hexlify(sha256(file.read()).digest()).decode()
         boot = now_us() & 0xFFFFFFFF  # another one at every start
         self.hardware = Recording()
         self.server = Server(self.hardware, files, COUNTER, boot, runs, trial)
