@@ -30,7 +30,7 @@ class AxisPins:
 
     One that is given its pulses by `pulse` waits while a request is answered, which takes a small microcontroller
     milliseconds: enough for a motor to stall that is faster than it could start. One whose pulses are made by hardware
-    or by another core says in ``ahead_us`` how early it takes them, and in ``burst`` how many at once, by `queue`.
+    or by another core says in ``ahead_us`` how early it takes them, by `queue`, and in ``burst`` how many it holds.
     """
 
     entry: "dict[str, Any]"
@@ -67,9 +67,6 @@ class Parts:
         self.outputs = outputs or {}
         self.axes = axes or {}
 
-    def poll(self) -> None:
-        """Do what is due, for a millisecond or two at most: a chip that must be told to measure is told then."""
-
     def close(self) -> None:
         """Let go of pins and buses."""
         for parts in (self.sensors, self.outputs, self.axes):
@@ -103,10 +100,10 @@ class Hardware:
         raise NotImplementedError
 
     def watch_for(self, ms: int) -> None:
-        """Start the watchdog."""
+        """Start the watchdog, or leave one that runs as it is."""
 
     def feed(self) -> None:
-        """Feed the watchdog."""
+        """Feed the watchdog, and do what else is due, for a millisecond or two at most: it comes as often as `poll`."""
 
     def restart(self) -> None:
         """Start the microcontroller anew."""

@@ -95,7 +95,6 @@ class Machine:
             self.make_safe("the lease ran out")
         self.outputs.advance(passed_us)
         self._look()
-        self.parts.poll()
 
     def close(self) -> None:
         """Make everything safe and let go of the hardware."""

@@ -189,7 +189,9 @@ class Axis:
 
     def _early_us(self) -> int:
         """Give how early the next pulse is made: not before it is known that there is one."""
-        return self._ahead_us if self._phase == _MOVE and self._left > 0 else 0
+        if self._phase != _MOVE or self._left <= 0:
+            return 0
+        return min(self._ahead_us, self._gap_us * (self.burst - 1))
 
     def _step(self) -> None:
         if self._phase != _MOVE and self.pins.at_switch() == (self._phase == _ON):

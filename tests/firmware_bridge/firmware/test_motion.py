@@ -154,6 +154,25 @@ def test_a_driver_with_a_queue_gets_its_pulses_early_with_the_time_between_them(
     assert (rig.pins.steps, rig.axis.position_um) == (-16000 + 1600, -4500)
 
 
+def test_a_driver_with_a_short_queue_is_never_given_more_than_it_holds(rig):
+    now_us, last_us, due_us, most = 0, 0, [], 0
+
+    def queue(direction, wait_us):
+        nonlocal last_us, most
+        last_us = max(last_us + wait_us, now_us)
+        due_us.append(last_us)
+        most = max(most, sum(due > now_us for due in due_us[-20:]))
+
+    rig.axis.burst, rig.axis._ahead_us, rig.pins.queue = 8, 4000, queue
+    job = rig.begin(by=500)
+    while job.state == "running":
+        now_us += 250
+        rig.axis.advance(250)
+    assert len(due_us) == 1600
+    assert 6 <= most <= 9  # eight wait, and one is being made
+    assert sum(after - before for before, after in pairwise(due_us)) < 1.01 * (500 / 2000 + 2000 / 8000) * 1e6
+
+
 def test_play_is_taken_up_where_the_direction_changes():
     rig = Rig(backlash=12)
     rig.home()
