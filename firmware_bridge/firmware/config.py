@@ -69,23 +69,23 @@ def check(config: "dict[str, Any]", pins: "Any" = None) -> None:
         For the first thing that is wrong: where it is and why.
     """
     used = _Pins(pins)
-    _item("", config, _TOP, used)
-    for where, bus in _parts("buses", config, []):
-        _kind(where, bus, _BUSES, used)
+    check_item("", config, _TOP, used)
+    for where, bus in parts_of("buses", config, []):
+        check_kind(where, bus, _BUSES, used)
     names: list[str] = []
-    for where, sensor in _parts("sensors", config, names):
+    for where, sensor in parts_of("sensors", config, names):
         if "driver" in sensor:
-            _item(where, sensor, _SENSORS["driver"], used)
+            check_item(where, sensor, _SENSORS["driver"], used)
             if sensor["bus"] not in config.get("buses", {}):
                 raise ConfigError(f"{where}.bus", f"there is no bus {sensor['bus']!r}")
         else:
-            _kind(where, sensor, _SENSORS, used)
+            check_kind(where, sensor, _SENSORS, used)
     longest = config.get("lease_ms", _LEASE_MS)
-    for where, output in _parts("outputs", config, names):
-        _kind(where, output, _OUTPUTS, used)
-        _output(where, output, longest)
-    for where, axis in _parts("axes", config, names):
-        _item(where, axis, _AXIS, used)
+    for where, output in parts_of("outputs", config, names):
+        check_kind(where, output, _OUTPUTS, used)
+        check_output(where, output, longest)
+    for where, axis in parts_of("axes", config, names):
+        check_item(where, axis, _AXIS, used)
         _axis(where, axis, used)
 
 
@@ -108,7 +108,7 @@ class _Pins:
         self._shared[pin] = shared
 
 
-def _parts(key: str, config: "dict[str, Any]", names: "list[str]") -> "Iterator[tuple[str, dict[str, Any]]]":
+def parts_of(key: str, config: "dict[str, Any]", names: "list[str]") -> "Iterator[tuple[str, dict[str, Any]]]":
     """Give each part of a kind with its place; names are read by name alone, so that none may stand twice."""
     parts = config.get(key, {})
     for name in sorted(parts):
@@ -123,16 +123,16 @@ def _parts(key: str, config: "dict[str, Any]", names: "list[str]") -> "Iterator[
         yield where, parts[name]
 
 
-def _kind(where: str, item: "dict[str, Any]", kinds: "dict[str, str]", used: _Pins) -> None:
+def check_kind(where: str, item: "dict[str, Any]", kinds: "dict[str, str]", used: "_Pins | None") -> None:
     """Check an item whose kind says what may be in it."""
     kind = item.get("kind")
     if not isinstance(kind, str) or kind not in kinds or kind == "driver":
         known = ", ".join([name for name in sorted(kinds) if name != "driver"])
         raise ConfigError(f"{where}.kind", f"{kind!r:.40} is none of {known}")
-    _item(where, {name: value for name, value in item.items() if name != "kind"}, kinds[kind], used)
+    check_item(where, {name: value for name, value in item.items() if name != "kind"}, kinds[kind], used)
 
 
-def _item(where: str, item: "dict[str, Any]", spec: str, used: _Pins) -> None:
+def check_item(where: str, item: "dict[str, Any]", spec: str, used: "_Pins | None") -> None:
     """Check that an item holds what it must, and nothing but what it may."""
     dot = where + "." if where else ""
     rules: dict[str, str] = {}
@@ -147,12 +147,13 @@ def _item(where: str, item: "dict[str, Any]", spec: str, used: _Pins) -> None:
         _value(dot + key, item[key], rules[key], used)
 
 
-def _value(where: str, value: "Any", rule: str, used: _Pins) -> None:
+def _value(where: str, value: "Any", rule: str, used: "_Pins | None") -> None:
     kind = rule[0]
     if kind == "A":
         return
     if kind == "P" or kind == "S":
-        used.take(where, value, kind == "S")
+        if used is not None:
+            used.take(where, value, kind == "S")
         return
     if kind == "F":
         if not isinstance(value, bool):
@@ -173,7 +174,8 @@ def _limit(text: str) -> "int | float":
     return float(text) if "." in text or "e" in text else int(text)
 
 
-def _output(where: str, output: "dict[str, Any]", longest: int) -> None:
+def check_output(where: str, output: "dict[str, Any]", longest: int) -> None:
+    """Check that an output's lease, range and safe value go together."""
     if output.get("lease_ms", 0) > longest:
         raise ConfigError(f"{where}.lease_ms", f"{output['lease_ms']} is longer than the longest of all, {longest}")
     if output["kind"] == "colour":
@@ -197,7 +199,7 @@ def _axis(where: str, axis: "dict[str, Any]", used: _Pins) -> None:
     home = axis.get("home")
     if home is None:
         return
-    _item(f"{where}.home", home, _HOME, used)
+    check_item(f"{where}.home", home, _HOME, used)
     if home["to"] == 0:
         raise ConfigError(f"{where}.home.to", "-1 or 1")
     if not least <= home["at"] <= most:
