@@ -15,13 +15,13 @@ from firmware_bridge.simulation.incubator import Incubator
 from firmware_bridge.simulation.port import SimPort
 from firmware_bridge.simulation.stage import Stage
 
-__all__ = ["WORLDS", "open_device", "open_sim"]
+__all__ = ["OPTIONS", "WORLDS", "open_device", "open_sim"]
 
 WORLDS: dict[str, Callable[[Callable[[], float], int, float], World]] = {"incubator": Incubator, "stage": Stage}
 """What can be asked for by name; the first is ``sim://`` alone."""
 
 _FAULTS = tuple(field.name for field in fields(Faults))
-_OPTIONS = ("seed", "pace", "ppm", "restart_after_s", *_FAULTS)
+OPTIONS = ("seed", "pace", "ppm", "restart_after_s", *_FAULTS)
 
 
 def open_sim(address: str) -> SimPort:
@@ -70,8 +70,8 @@ def _options(address: str, query: str) -> dict[str, float]:
     """Read settings; all are numbers."""
     options = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        if name not in _OPTIONS:
-            raise NoDevice(f"{address} has no setting {name!r}.", fix=f"Its settings are: {', '.join(_OPTIONS)}.")
+        if name not in OPTIONS:
+            raise NoDevice(f"{address} has no setting {name!r}.", fix=f"Its settings are: {', '.join(OPTIONS)}.")
         try:
             options[name] = float(text)
         except ValueError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from firmware_bridge.error import BridgeError, NoDevice, PortGone
 from firmware_bridge.firmware.error import ConfigError
-from firmware_bridge.simulation.address import WORLDS, open_device, open_sim
+from firmware_bridge.simulation.address import OPTIONS, WORLDS, open_device, open_sim
 from firmware_bridge.simulation.device import SimDevice
 from firmware_bridge.wire import number
 from firmware_bridge.wire.line import LineReader, lines
@@ -164,6 +164,11 @@ def test_what_there_is_not_is_told_with_what_there_is(address: str, told: str) -
     with pytest.raises(NoDevice) as error:
         open_sim(address)
     assert told in str(error.value)
+
+
+def test_every_device_and_setting_is_told_on_its_page() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/bridge-simulation.md").read_text()
+    assert [name for name in (*(f"sim://{world}" for world in WORLDS), *OPTIONS) if f"`{name}`" not in page] == []
 
 
 def test_a_closed_device_leaves_no_files_and_closing_twice_is_harmless() -> None:
