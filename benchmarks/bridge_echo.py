@@ -2,10 +2,11 @@
 
     python benchmarks/bridge_echo.py --json OUT [--echoes 2000] [--short]
 
-Both sides talk over a pty of their own to the same kind of far end, a process of its own that answers whatever it has
-read: the bare one with the same bytes, the bridge's with what the firmware would have answered. That is made before
-anything is timed, so that the far end costs the same on both sides and what is measured is the host's own.
-JSON: `{"bare_us", "bridge_us", "ratio": {"median", "p25", "p75"}, "echoes", "frame_bytes"}`.
+Both sides talk over a pty of their own to the same kind of far end, a process that answers echoes with bytes that were
+made before anything is timed: the bare one with what came, the bridge's with what the firmware would have answered. So
+the far end costs the same on both sides, and what is measured is the host's own: `Bridge.echo` on an open bridge, with
+its lease renewed meanwhile (the firmware's server answers whatever is no echo), beside `write` and `read`.
+JSON: `{"bare_us", "bridge_us", "ratio": {"of_medians", "median", "p25", "p75"}, "echoes", "frame_bytes"}`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from typing import Any
 
 import serial
 
-from firmware_bridge.link import Link
-from firmware_bridge.port import open_port
+from firmware_bridge import open_bridge
+from firmware_bridge.simulation.address import open_device
 from firmware_bridge.wire.line import lines
 from firmware_bridge.wire.message import WRITE, WRITE_ANSWER, Message, encode_message
 from firmware_bridge.wire.number import ECHO, OS
@@ -37,15 +38,22 @@ TEXT = "0123456789abcdef"
 def far_end() -> None:
     """Answer what comes from standard input's pty, until it is closed."""
     descriptor = 0
-    answers = _answers() if sys.argv[2] == "bridge" else {}
+    bare = sys.argv[2] == "bare"
+    answers = {} if bare else _answers()
+    device = open_device("sim://incubator", time.monotonic)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while True:
         try:
             poll.poll()
             asked = os.read(descriptor, 4096)
-            os.write(descriptor, answers.get(asked, asked))
+            answer = asked if bare else answers.get(asked)
+            if answer is None:
+                device.put(asked)
+                answer = device.step()
+            os.write(descriptor, answer)
         except OSError:
+            device.close()
             return
 
 
@@ -72,9 +80,7 @@ def measure(echoes: int) -> dict[str, Any]:
     bridge_path, bridge_process, bridge_held = start("bridge")
     frame = lines(encode_message(Message(WRITE, OS, ECHO, 1, {"d": TEXT})))
     line = serial.Serial(bare_path, 115200, timeout=1, exclusive=True)
-    link = Link(lambda: open_port(bridge_path))
-    link.connect()
-    body = {"d": TEXT}
+    opened = open_bridge(bridge_path)
 
     def bare() -> None:
         line.write(frame)
@@ -82,8 +88,7 @@ def measure(echoes: int) -> dict[str, Any]:
             raise SystemExit("the bare echo was damaged")
 
     def bridge() -> None:
-        if link.request(WRITE, OS, ECHO, body).body["r"] != TEXT:
-            raise SystemExit("the bridge's echo was damaged")
+        opened.echo(TEXT)  # which checks it
 
     took: dict[str, list[float]] = {"bare": [], "bridge": []}
     sides = [("bare", bare), ("bridge", bridge)]
@@ -93,7 +98,8 @@ def measure(echoes: int) -> dict[str, Any]:
             side()
             if number >= 0:
                 took[name].append((time.perf_counter() - begin) * 1e6)
-    link.close()
+    counted = opened.statistics
+    opened.close()
     line.close()
     for held, process in ((bare_held, bare_process), (bridge_held, bridge_process)):
         os.close(held)
@@ -111,7 +117,7 @@ def measure(echoes: int) -> dict[str, Any]:
         },
         "echoes": echoes,
         "frame_bytes": len(frame),
-        "retransmits": link.statistics.retransmits,
+        "retransmits": counted.retransmits,
     }
 
 
