@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from edge_sdk.memory import plan_for as plan
     from edge_sdk.pipeline import load
     from edge_sdk.runtime import open_model
+    from edge_sdk.sensors import Trigger
     from edge_sdk.sources import open_camera
+    from firmware_bridge import open_bridge
 
 __version__ = "0.1.0"
 
@@ -26,13 +28,17 @@ _HOME = {
     "EdgeError": "edge_sdk.errors",
     "Frame": "edge_sdk.frame",
     "OverBudget": "edge_sdk.errors",
+    "Trigger": "edge_sdk.sensors",
     "load": "edge_sdk.pipeline",
+    "open_bridge": "firmware_bridge",
     "open_bundle": "edge_sdk.bundle",
     "open_camera": "edge_sdk.sources",
     "open_model": "edge_sdk.runtime",
     "plan": "edge_sdk.memory:plan_for",
 }
 
+# These load no numpy.
+_PLAIN = ("edge_sdk.errors", "edge_sdk.sensors", "firmware_bridge")
 # What numpy uses on x86 without asking, as /proc/cpuinfo names it: `boards.requirement` says so too, at a hundred times
 # the cost. Every 64-bit Arm processor has what numpy uses there.
 _CPUINFO = "/proc/cpuinfo"
@@ -42,8 +48,10 @@ __all__ = [
     "EdgeError",
     "Frame",
     "OverBudget",
+    "Trigger",
     "__version__",
     "load",
+    "open_bridge",
     "open_bundle",
     "open_camera",
     "open_model",
@@ -55,7 +63,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'edge_sdk' has no attribute {name!r}")
     module, _, called = _HOME[name].partition(":")
-    if module != "edge_sdk.errors":
+    if module not in _PLAIN:
         _check_processor()
     value = getattr(import_module(module), called or name)
     globals()[name] = value

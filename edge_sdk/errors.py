@@ -18,9 +18,11 @@ __all__ = [
     "ProcessNotFound",
     "PromptError",
     "PromptTooLong",
+    "RuleError",
     "ShapeError",
     "SignatureNotFound",
     "StorageError",
+    "TriggerError",
     "UnitError",
     "UnknownCheck",
 ]
@@ -92,3 +94,11 @@ class ProcessNotFound(EdgeError, LookupError):
 
 class UnknownCheck(EdgeError, LookupError):
     """`edge doctor` has no check of that name."""
+
+
+class TriggerError(EdgeError, ValueError):
+    """The limits of a trigger say nothing, or what can never be."""
+
+
+class RuleError(EdgeError, ValueError):
+    """A file of rules is none, or asks for what is not there or not allowed; the error says where."""
