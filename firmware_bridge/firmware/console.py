@@ -24,8 +24,8 @@ class Console:
     """
 
     def __init__(self, incoming: "Any" = None, outgoing: "Any" = None) -> None:
-        self._in = incoming or sys.stdin.buffer
-        self._out = outgoing or sys.stdout.buffer
+        self._in: Any = incoming or sys.stdin.buffer
+        self._out: Any = outgoing or sys.stdout.buffer
         self._buffer = bytearray(_MOST_BYTES)
         self._byte = bytearray(1)
         self._interrupts = 0
@@ -69,4 +69,6 @@ def _waiter(stream: "Any", event: int) -> "Any":
 
 
 def _ready(wait: "Any", ms: int) -> bool:
-    return any(True for _ in wait(ms))
+    for _ in wait(ms):
+        return True
+    return False

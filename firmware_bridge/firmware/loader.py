@@ -143,11 +143,13 @@ def watch(unconfirmed: "Callable[[], bool]") -> None:
         timer = machine.Timer(-1)
     except ValueError:  # the ESP32 has no timers of software
         timer = machine.Timer(0)
-    timer.init(mode=machine.Timer.ONE_SHOT, period=TRIAL_MS, callback=lambda _: machine.reset() if unconfirmed() else None)
+    timer.init(
+        mode=machine.Timer.ONE_SHOT, period=TRIAL_MS, callback=lambda _: machine.reset() if unconfirmed() else None
+    )
 
 
 def start() -> None:
-    """Choose a slot and run it until it ends; one that was confirmed and does not even begin gives way to the flashed."""
+    """Choose a slot and run it until it ends; a confirmed one that does not even begin gives way to the flashed one."""
     name, trial, unconfirmed = choose()
     if trial:
         watch(unconfirmed)
@@ -156,7 +158,7 @@ def start() -> None:
     except Exception as error:
         if trial or not name:
             raise
-        sys.print_exception(error)
+        sys.print_exception(error)  # type: ignore[attr-defined]
         name, run = "", entry(FACTORY)
     run(name, trial)
 
@@ -177,10 +179,10 @@ def main() -> None:
     try:
         start()
     except KeyboardInterrupt:
-        print("The firmware has ended: this is the REPL.")
+        sys.stdout.write("The firmware has ended: this is the REPL.\n")
         return
     except Exception as error:
-        sys.print_exception(error)
+        sys.print_exception(error)  # type: ignore[attr-defined]
         time.sleep(_AGAIN_S)
     machine.reset()
 
