@@ -18,7 +18,7 @@ Value: TypeAlias = "float | Sequence[int]"
 
 
 class Output:
-    """An output of a microcontroller; get one from `Bridge.output`.
+    """An output of a microcontroller or of the board's own pins; get one from `Bridge.output` or `Pins.output`.
 
     Parameters
     ----------

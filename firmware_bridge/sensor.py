@@ -5,26 +5,32 @@ from __future__ import annotations
 import bisect
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from firmware_bridge.dictionary import SensorEntry
 from firmware_bridge.error import BridgeError, StaleReading
 from firmware_bridge.lane import Answer
 from firmware_bridge.link import TIMEOUT_S
 from firmware_bridge.reading import Reading
-from firmware_bridge.telemetry import Telemetry
 
-__all__ = ["Sensor"]
+__all__ = ["Sampling", "Sensor"]
 
 _KEPT = 1024
 _PERIOD_S = 0.1
 _FRESH_S = 1.0  # longest wait of `latest` for a reading
 
 
+class Sampling(Protocol):
+    """What reads a sensor regularly."""
+
+    def follow(self, name: str, period_s: float) -> Generator[tuple[Any, int, int], None, None]:
+        """Give value, the clock then, and how many readings were lost before, one after the other."""
+
+
 class Sensor:
-    """A sensor of a microcontroller; get one from `Bridge.sensor`.
+    """A sensor of a microcontroller or of the board's own pins; get one from `Bridge.sensor` or `Pins.sensor`.
 
     Parameters
     ----------
@@ -34,7 +40,7 @@ class Sensor:
         Reads a name's value, within a time.
     reading_of : function
         Makes a reading of a value and the microcontroller's clock.
-    telemetry : Telemetry
+    telemetry : Sampling
         Samples it regularly.
     clock : function
         Monotonic seconds.
@@ -45,7 +51,7 @@ class Sensor:
         entry: SensorEntry,
         ask: Callable[[str, float], Answer],
         reading_of: Callable[[SensorEntry, float, int, int], Reading],
-        telemetry: Telemetry,
+        telemetry: Sampling,
         clock: Callable[[], float],
     ) -> None:
         self.entry = entry
@@ -98,7 +104,7 @@ class Sensor:
         had = f"The newest is {age_s:.3g} s old." if newest is not None else "There is none."
         raise StaleReading(
             f"There is no reading of {self.name} of the last {max_age_s:g} s.",
-            why=f"{had} {cause}" if cause else had,
+            why=f"{had} {cause.what}" if cause else had,
             fix="Allow an older one, or see whether the sensor and the microcontroller answer: edge bridge read.",
         ) from cause
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import platform
-import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,13 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boards import Board, EdgeError, detect
+from boards.gpio import Chip, chip_at
 from boards.telemetry.file import Files
 
 __all__ = ["Chip", "Space", "Surroundings"]
 
-# Source: Linux' include/uapi/linux/gpio.h, struct gpiochip_info.
-_GET_CHIPINFO = 0x8044B401
-_CHIPINFO = struct.Struct("32s32sI")
 # Source: adjtimex(2), struct timex; its first word is the wish, 0 for none. Larger than any kernel's.
 _TIMEX_BYTES, _TIME_ERROR = 512, 5
 
@@ -37,14 +33,6 @@ class Space:
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A GPIO chip as its driver describes it."""
-
-    label: str
-    lines: int
-
-
 def space_at(path: Path) -> Space:
     """Ask a file system for its room."""
     told = os.statvfs(path)
@@ -55,16 +43,6 @@ def space_at(path: Path) -> Space:
         files_free=told.f_favail if told.f_files else None,
         read_only=bool(told.f_flag & os.ST_RDONLY),
     )
-
-
-def chip_at(node: Path) -> Chip:
-    """Ask a GPIO chip what it is; opening it changes no line."""
-    descriptor = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _, label, lines = _CHIPINFO.unpack(fcntl.ioctl(descriptor, _GET_CHIPINFO, bytes(_CHIPINFO.size)))
-    finally:
-        os.close(descriptor)
-    return Chip(label.split(b"\0")[0].decode(errors="replace"), lines)
 
 
 def synchronised() -> bool | None:
