@@ -68,8 +68,9 @@ class Maintenance:
         self._session.change(number.UPDATE, body, "Announcing the new firmware")
         after = self.restart()
         if after.slot != slot:
+            running = f"slot {after.slot}" if after.slot else "what was flashed"
             raise BridgeError(
-                f"The new firmware did not come up: slot {after.slot or 'none'} runs again.",
+                f"The new firmware did not come up: {running} runs again.",
                 fix="The old firmware is in use, and nothing is lost. Try an update that fits this board.",
             )
         return after

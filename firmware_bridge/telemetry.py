@@ -13,7 +13,10 @@ __all__ = ["Telemetry"]
 
 _MOST = 64  # readings in an answer; fewer come where its buffer holds no more
 _QUEUE = 4096
+_RING = 1024  # at least as many as a microcontroller keeps
 _LOOK_S = 0.02  # longest pause before the ring is looked at again
+# Of fast ones there is a pause after fewer rows than these: row by row a thousand a second would take all of the lane.
+_ENOUGH, _BREATH_S = 16, 0.005
 
 
 class _Follower:
@@ -72,13 +75,14 @@ class Telemetry:
         with self._lock:
             self._followers.append(follower)
             self._watched = False
+        enough = _ENOUGH if period_s < _BREATH_S else 1
         try:
             while True:
                 if not follower.queue:
                     with self._lock:
-                        came = bool(follower.queue) or self._fetch()
-                    if not came:
-                        self._sleep(min(period_s / 2, _LOOK_S))
+                        came = len(follower.queue) or self._fetch()
+                    if came < enough:
+                        self._sleep(min(max(period_s / 2, _BREATH_S), _LOOK_S))
                 while follower.queue:
                     yield follower.queue.popleft()
         finally:
@@ -86,17 +90,21 @@ class Telemetry:
                 self._followers.remove(follower)
                 self._stop()
 
-    def _fetch(self) -> bool:
-        """Fetch what there is, and say whether there was any."""
+    def _fetch(self) -> int:
+        """Fetch what there is, and say how much it was."""
         if not self._watched or self._epoch() != self._began_in:
             self._begin()
+        return self._take()
+
+    def _take(self) -> int:
         answer = self._readings(self._next, _MOST)
         first, names, rows, end = (answer.get(key) for key in ("first", "names", "rows", "next"))
         if not (type(first) is type(end) is int and isinstance(names, list) and isinstance(rows, list)):
             raise _strange(answer)
         if end < self._next:  # it restarted, which nobody noticed yet
-            self._watched = False
-            return True
+            self._watched, self._next = False, end
+            self._miss(1)
+            return 0
         self._miss(first - self._next)
         self._next = first + len(rows)
         by_place = [[follower for follower in self._followers if follower.name == name] for name in names]
@@ -105,7 +113,7 @@ class Telemetry:
                 raise _strange(answer)
             for follower in by_place[row[1]]:
                 follower.put(row[2], row[0])
-        return bool(rows)
+        return len(rows)
 
     def _miss(self, count: int) -> None:
         for follower in self._followers:
@@ -115,17 +123,25 @@ class Telemetry:
         """Have all that is followed sampled, as often as the most impatient wants it."""
         names = sorted({follower.name for follower in self._followers})
         period_us = max(1, round(min(follower.period_s for follower in self._followers) * 1e6))
+        if self._began_in == self._epoch():
+            self._drain()
         try:
             answer = self._watch(names, period_us)
         except Restarted:
             answer = self._watch(names, period_us)
-        if self._began_in not in (0, self._epoch()):
-            self._miss(1)  # or more: what was sampled in the session before is lost
-        self._began_in = self._epoch()
         if type(answer.get("next")) is not int:
             raise _strange(answer)
-        self._next = answer["next"]
-        self._watched = True
+        if self._began_in == self._epoch():
+            self._miss(max(answer["next"] - self._next, 0))  # what was sampled since is forgotten there
+        elif self._began_in:
+            self._miss(1)  # or more: what was sampled in the session before is lost
+        self._began_in, self._next, self._watched = self._epoch(), answer["next"], True
+
+    def _drain(self) -> None:
+        """Fetch what was sampled for those who followed before: sampling anew forgets it."""
+        for _ in range(_RING // _MOST):
+            if not self._take():
+                return
 
     def _stop(self) -> None:
         self._watched = False
