@@ -125,6 +125,18 @@ def test_streaming_of_weights_that_are_too_few_for_it(tmp_path: Path, material: 
     assert "too few" in result["skipped"][0] or "no control group" in result["skipped"][0]
 
 
+def test_an_echo_over_the_bridge(tmp_path: Path) -> None:
+    result = run("bridge_echo.py", tmp_path / "out.json")
+    assert result["echoes"] == 100
+    assert result["ratio"]["of_medians"] > 0.5
+
+
+def test_what_importing_the_bridge_takes(tmp_path: Path) -> None:
+    result = run("bridge_import.py", tmp_path / "out.json")
+    assert set(result) == {"import firmware_bridge", "open_bridge from it"}
+    assert all(row["ms"] > 0 for row in result.values())
+
+
 def test_the_wire_code_of_the_bridge_under_dice(tmp_path: Path) -> None:
     result = run("bridge_fuzz.py", tmp_path / "out.json")
     assert (result["crashes"], result["differences"]) == (0, 0)
@@ -139,8 +151,10 @@ def test_no_benchmark_is_left_out_of_this_file() -> None:
     # bare is a part of first_word, control_group one of memory; peer_files needs PyTorch too; test_peers.py runs peers.
     assert {path.name for path in FOLDER.glob("*.py")} == {
         "bare.py",
+        "bridge_echo.py",
         "bridge_faults.py",
         "bridge_fuzz.py",
+        "bridge_import.py",
         "bridge_telemetry.py",
         "camera.py",
         "control_group.py",
