@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from hashlib import sha256
 
@@ -258,6 +259,34 @@ def test_a_fault_of_the_code_is_answered_and_the_rest_goes_on(bench, monkeypatch
     assert bench.ask(number.READ_VALUE, {"name": "light"})["rc"] == UNKNOWN
     assert bench.server.failures == 1
     assert bench.ask(number.HELLO)["state"] == "idle"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_requests_of_any_group_are_answered_or_counted(bench, seed):
+    dice = random.Random(seed)
+    bench.open(5000)
+    pieces = [
+        lambda: dice.choice(["/config.json", "/slot/a", "/slot/b", "light", "heater", "x", "w", "sha256"]),
+        lambda: dice.randrange(-2, 300),
+        lambda: dice.getrandbits(64),
+        lambda: dice.uniform(-1e4, 1e4),
+        lambda: dice.randbytes(dice.randrange(40)),
+        lambda: dice.choice([None, True, [], {}, ["light", "x"], [1, 2, 3]]),
+    ]
+    keys = ["s", "n", "ms", "name", "value", "axis", "by", "to", "speed", "job", "names", "us", "from", "most", "off",
+            "data", "len", "type", "crc", "slot", "sha", "pv", "of", "d"]  # fmt: skip
+    for turn in range(400):
+        body = {key: dice.choice(pieces)() for key in dice.sample(keys, dice.randrange(8))}
+        if dice.random() < 0.7:
+            body.update({"s": SESSION, "n": turn})
+        group = dice.choice((number.EDGE, number.EDGE, number.FILE, number.OS, 5))
+        assert isinstance(bench.ask(dice.randrange(20), body, dice.choice((READ, WRITE)), group), dict)
+        bench.pass_us(dice.randrange(30_000), step_us=5000)
+    for _ in range(200):
+        bench.server.receive(dice.randbytes(dice.randrange(200)))
+        bench.server.receive(lines(dice.randbytes(dice.randrange(200))))
+    assert bench.server.failures == 0
+    assert "t" in bench.answers(b"\n" + bench.request(number.CLOCK, {}))[0].body
 
 
 def test_reset_makes_all_safe_answers_and_wants_a_restart_a_tenth_of_a_second_later(bench):
