@@ -46,8 +46,7 @@ def main() -> None:
         board.set_pin_mode_stepper(200, [8, 9, 10, 11])
     tell(ready=True)
     told = []
-    for _ in range(moves):
-        by = dice.choice((-1, 1)) * dice.randint(1, 100)
+    for by in [dice.choice((-1, 1)) * way for way in dice.sample(range(1, moves + 1), moves)]:
         try:
             board.stepper_write(20, by)
             told.append([by, ""])

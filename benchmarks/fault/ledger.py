@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = ["DONE", "NOT_RUN", "UNKNOWN", "Verdict", "compare"]
 
+_DIGITS = 9  # MicroPython's JSON is not exact in the last two of a float's seventeen
 DONE, NOT_RUN, UNKNOWN = "done", "not run", "unknown"
 
 
@@ -22,9 +23,11 @@ class Verdict:
     ran : int
         Commands that the device ran.
     foreign : int
-        Ran, and nobody had asked for it: other arguments, or out of order.
+        Ran, and nobody had asked for it: other arguments.
     again : int
         Ran more than once.
+    late : int
+        Ran after one that was asked for later.
     lost : int
         Told to be done, and never ran.
     denied : int
@@ -40,6 +43,7 @@ class Verdict:
     ran: int
     foreign: int
     again: int
+    late: int
     lost: int
     denied: int
     off: float
@@ -47,7 +51,7 @@ class Verdict:
     @property
     def wrong(self) -> int:
         """Commands that ran otherwise than the caller was told."""
-        return self.foreign + self.again + self.lost + self.denied
+        return self.foreign + self.again + self.late + self.lost + self.denied
 
     def counts(self) -> dict[str, Any]:
         """Give all of it, for JSON."""
@@ -55,47 +59,31 @@ class Verdict:
 
 
 def compare(asked: Sequence[tuple[float, str]], ran: Sequence[float]) -> Verdict:
-    """Lay what ran beside what was asked, in order.
+    """Lay what ran beside what was asked, where no two that were asked are alike.
 
     Examples
     --------
     >>> compare([(1, DONE), (2, DONE), (3, NOT_RUN)], [1, 1, 5]).counts()["wrong"]
     3
     """
-    foreign = again = 0
-    runs = [0] * len(asked)
-    at = -1  # the newest of those asked that has run
+    place = {round(value, _DIGITS): index for index, (value, _) in enumerate(asked)}
+    assert len(place) == len(asked), "two that were asked are alike"
+    foreign = again = late = 0
+    runs: set[int] = set()
+    newest = -1
     for value in ran:
-        found = next((index for index in range(at + 1, len(asked)) if _same(asked[index][0], value)), None)
-        # A command that was skipped although it is told to be done is not skipped for one further on that looks alike.
-        if found is not None and not any(told == DONE for _, told in asked[at + 1 : found]):
-            at = found
-            runs[at] += 1
-        elif at >= 0 and _same(asked[at][0], value):
-            again += 1
-        elif found is not None:
-            at = found
-            runs[at] += 1
-        else:
+        index = place.get(round(value, _DIGITS))
+        if index is None:
             foreign += 1
+        elif index in runs:
+            again += 1
+        else:
+            runs.add(index)
+            late += index < newest
+            newest = max(newest, index)
     told = [word for _, word in asked]
-    lost = sum(not count and word == DONE for count, word in zip(runs, told, strict=True))
-    denied = sum(bool(count) and word == NOT_RUN for count, word in zip(runs, told, strict=True))
-    off = sum(ran) - sum(value for value, word in asked if word == DONE)
-    counts = {DONE: told.count(DONE), NOT_RUN: told.count(NOT_RUN), UNKNOWN: told.count(UNKNOWN)}
-    return Verdict(
-        len(asked),
-        counts[DONE],
-        counts[NOT_RUN],
-        counts[UNKNOWN],
-        len(ran),
-        foreign,
-        again,
-        lost,
-        denied,
-        round(off, 6),
-    )
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) < 1e-9
+    lost = sum(word == DONE and index not in runs for index, word in enumerate(told))
+    denied = sum(word == NOT_RUN and index in runs for index, word in enumerate(told))
+    off = round(sum(ran) - sum(value for value, word in asked if word == DONE), 6)
+    counts = (len(asked), *(told.count(word) for word in (DONE, NOT_RUN, UNKNOWN)), len(ran))
+    return Verdict(*counts, foreign, again, late, lost, denied, off)

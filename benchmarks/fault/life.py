@@ -104,7 +104,7 @@ def busy(interpreter: Interpreter, folder: Path, *, seconds: float, seed: int) -
             load.start()
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            value, by = (len(sets) + 1) / (1 << 20), 10 + len(moves) % 7
+            value, by = (len(sets) + 1) / (1 << 20), len(moves) + 1
             sets.append((value, attempt(lambda value=value: lamp.set(value))))
             moves.append((by, attempt(lambda by=by: axis.move_by_um(by).wait())))
         over.set()

@@ -19,7 +19,7 @@ from firmware_bridge.wire.number import ECHO, OS
 from .ledger import DONE, NOT_RUN, UNKNOWN, compare
 from .rig import Interpreter, Rig
 
-__all__ = ["FLIPS", "LOSSES", "attempt", "cut", "flip", "move", "works"]
+__all__ = ["FLIPS", "LOSSES", "attempt", "cut", "flip", "move", "ways", "works"]
 
 LOSSES = Faults(drop=0.2, double=0.1, late=0.05, late_ms=400)
 """What moves go through. A time-out is 25 ms at first, and some 100 ms on such a line: 400 ms are later than that."""
@@ -36,6 +36,11 @@ def attempt(action: Callable[[], object]) -> str:
     except (Refused, BridgeTimeout):
         return NOT_RUN
     return DONE
+
+
+def ways(count: int, dice: random.Random) -> list[int]:
+    """Give ways to move, no two of them alike."""
+    return [dice.choice((-1, 1)) * way for way in dice.sample(range(1, count + 1), count)]
 
 
 def works(bridge: Bridge) -> bool:
@@ -74,8 +79,7 @@ def move(interpreter: Interpreter, folder: Path, *, moves: int, seed: int, fault
         axis.home().wait()
         rig.change(faults)
         begun_s = time.monotonic()
-        for _ in range(moves):
-            by = dice.choice((-1, 1)) * dice.randint(1, 100)
+        for by in ways(moves, dice):
             asked.append((by, attempt(lambda by=by: axis.move_by_um(by).wait())))
             off_target += axis.position_um != sum(way for way, told in asked if told == DONE)
         took_s = time.monotonic() - begun_s

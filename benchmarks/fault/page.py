@@ -13,9 +13,9 @@ _HEAD = """# What faults do to the bridge
 Written by `{command}`; edit nothing here. The client is `open_bridge` on a pseudo-terminal; the firmware is the server
 in {micropython}, whose hardware writes down every value and every step. Between them stands a seeded proxy that counts
 what it puts in (`firmware_bridge/simulation/fault.py`). What ran is held against what was asked and what the caller was
-told: a command is *wrong* that nobody had asked for, that ran twice, that ran although it was told not to have, or that
-did not run although it was told to be done. On {cpu}, {cores} cores shared with other work, Linux {kernel}, Python
-{python}. The rules are those of [bridge-protocol.md](bridge-protocol.md).
+told: a command is *wrong* that nobody had asked for, that ran twice or out of order, that ran although it was told not
+to have, or that did not run although it was told to be done. On {cpu}, {cores} cores shared with other work, Linux
+{kernel}, Python {python}. The rules are those of [bridge-protocol.md](bridge-protocol.md).
 
 | fault | put in | what came of it | must be 0 |
 |---|---|---|---|
@@ -31,9 +31,9 @@ MCUmgr's do; *reopened* disconnects and connects again after every error. pymata
 a small FirmataExpress: Firmata answers no command, so that a call that returns is all that its caller is told. An error
 of theirs is taken as "outcome unknown", which is never held against them as wrong.
 
-| faults | client | told done | told an error | ran twice | told done, never ran | ran late or with other values \
-| position off by | usable after the faults | seconds |
-|---|---|---|---|---|---|---|---|---|---|
+| faults | client | told done | told an error | ran twice | ran out of order | ran with another value \
+| told done, never ran | position off by | usable after the faults | seconds |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 _WORDS = {
@@ -201,7 +201,7 @@ def _peers(peers: Mapping[str, Any]) -> str:
     for schedule, sides in peers["schedules"].items():
         for name, c in sides.items():
             errors = c["failed"] + c["unknown"]
-            cells = [_SCHEDULES[schedule], name, c["done"], errors, c["again"], c["lost"], c["foreign"]]
+            cells = [_SCHEDULES[schedule], name, c["done"], errors, c["again"], c["late"], c["foreign"], c["lost"]]
             cells += [f"{c['off']:g}", c["usable_after"], c["seconds"]]
             text += "| " + " | ".join(str(cell) for cell in cells) + " |\n"
     return text

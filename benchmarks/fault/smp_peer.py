@@ -72,7 +72,7 @@ async def main() -> None:
     dice = random.Random(seed)
     async with SMPClient(SMPSerialTransport(), port) as client:
         tell(ready=True)
-        asked = [dice.choice((-1, 1)) * dice.randint(1, 100) for _ in range(moves)]
+        asked = [dice.choice((-1, 1)) * way for way in dice.sample(range(1, moves + 1), moves)]
         told = [[by, await ask(client, Move(by=by), how == "reopen")] for by in asked]
         tell(told=told)
         after = [await ask(client, EchoWrite(d="still there?"), how == "reopen") for _ in range(10)]
