@@ -114,7 +114,7 @@ class Server:
 
     def receive(self, data: bytes) -> bytes:
         """Take what came in, and give what goes out; the safety lane's requests are done first."""
-        self.poll()
+        self._step()
         self._keep_house()
         try:
             messages = self._reader.feed(data)
@@ -135,10 +135,14 @@ class Server:
 
     def poll(self) -> None:
         """Let time pass: leases, jobs, sampling; at least every millisecond or two."""
+        if not self._step() or self._owed_us >= _HOUSE_US:
+            self._keep_house()
+
+    def _step(self) -> bool:
+        """Let time pass for the axes; tell whether one moves."""
         passed = self.clock.tick()
         self._owed_us += passed
-        if not self.machine.step(passed) or self._owed_us >= _HOUSE_US:
-            self._keep_house()
+        return self.machine.step(passed)
 
     def _keep_house(self) -> None:
         """Do all but the steps of axes, which come more often."""
