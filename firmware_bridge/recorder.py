@@ -95,18 +95,19 @@ def read_record(path: str | Path) -> tuple[str, list[Recorded]]:
         If it is none.
     """
     cause, frames = "", []
-    try:
-        for place, line in enumerate(Path(path).read_text(encoding="ascii", errors="replace").splitlines(), 1):
-            if line.startswith("#"):
-                cause = line[1:].strip()
-                continue
+    for place, line in enumerate(Path(path).read_text(errors="replace").splitlines(), 1):
+        if line.startswith("#"):
+            cause = line[1:].strip()
+            continue
+        try:
             time_s, direction, data = line.split(" ")
             if direction not in (_SENT, _RECEIVED):
                 raise ValueError(f"{direction!r} is no direction")
             frames.append(Recorded(float(time_s), direction, bytes.fromhex(data)))
-    except ValueError as error:
-        raise BridgeError(
-            f"{path} is no record of frames: line {place}: {error}.",
-            fix=f"Those that a bridge writes end in .frames and lie in {state_folder()}.",
-        ) from error
+        except ValueError as error:
+            raise BridgeError(
+                f"{path} is no record of frames.",
+                why=f"Its line {place}: {error}.",
+                fix=f"Those that a bridge writes end in .frames and lie in {state_folder()}.",
+            ) from error
     return cause, frames

@@ -22,8 +22,11 @@ _REASONS: Mapping[int, tuple[str, str]] = {
         "no lease runs, so all outputs are at their safe values",
         "A lease is renewed only while the work is alive: see whether the model hangs, then ask again.",
     ),
-    number.FAULT: ("it is in the fault state", "Read its names to see why, mend that, then call bridge.clear()."),
-    number.NOT_HOMED: ("the axis does not know where it is", "Home it first: bridge.axis(NAME).home().wait()."),
+    number.FAULT: ("it is in the fault state", "edge bridge read shows what fails: mend that, then edge bridge clear."),
+    number.NOT_HOMED: (
+        "the axis does not know where it is",
+        "Home it first: edge bridge home NAME, or bridge.axis(NAME).home().wait().",
+    ),
     number.BUSY: ("the axis is moving", "Wait for its job, or stop it: bridge.stop()."),
     number.NO_JOB: ("it knows no such job", "It may have restarted: home the axis, and move again."),
     number.CONFIG: ("the configuration is wrong", "Mend the place that it names; the old one is still in use."),

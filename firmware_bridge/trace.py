@@ -94,7 +94,7 @@ class Passed:
         if self.message is None:
             return self.text if self.kind == "text" else f"DROPPED: {self.text}"
         answer = " =" if _is_answer(self.message) else ""
-        return f"{name_of(self.message)} #{self.message.sequence}{answer} {brief(self.message.body)}"
+        return f"{name_of(self.message)} #{self.message.sequence}{answer} {brief(self.message.body)}".rstrip()
 
 
 class Trace:
@@ -175,9 +175,9 @@ def brief(body: Mapping[str, Any]) -> str:
     words = " ".join(f"{key}={_short(value)}" for key, value in told.items())
     if not isinstance(error, dict):
         return words
-    rc = error.get("rc")
-    ours = error.get("group") == number.EDGE and isinstance(rc, int)
-    said = f"ERROR {rc}: {reason(rc)}" if ours else f"ERROR {rc} of group {error.get('group')}"
+    rc, group = error.get("rc"), error.get("group")
+    said = f": {reason(rc)}" if group == number.EDGE and isinstance(rc, int) else f" of group {group}"
+    said = f"ERROR {rc}{said}"
     return f"{said}; {words}" if words else said
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from edge_sdk.cli.text import plain
 from edge_sdk.doctor import CHECKS, GROUPS, Finding, check_report, examine, exit_status, find_checks, write_report
 from edge_sdk.errors import StorageError, UnknownCheck
 
@@ -95,14 +96,9 @@ def _shown(findings: Iterator[Finding], *, quiet: bool) -> Iterator[Finding]:
 def _print(finding: Finding) -> None:
     word, colour = _MARKS[finding.mark]
     mark = click.style(f"{word:<4}", fg=colour) if colour else f"{word:<4}"
-    click.echo(f"  {mark}  {finding.id:<{_WIDTH}}  {_plain(finding.what)}")
+    click.echo(f"  {mark}  {finding.id:<{_WIDTH}}  {plain(finding.what)}")
     if finding.fix:
-        click.echo(f"  {'':<4}  {'':<{_WIDTH}}  -> {_plain(finding.fix)}")
-
-
-def _plain(text: str) -> str:
-    """Take out what would steer the terminal: cameras, boards and files say what they like."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+        click.echo(f"  {'':<4}  {'':<{_WIDTH}}  -> {plain(finding.fix)}")
 
 
 def _summary(findings: Sequence[Finding]) -> str:

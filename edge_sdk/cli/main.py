@@ -25,6 +25,7 @@ COMMANDS = {
     "ask": ("edge_sdk.cli.ask", "ask"),
     "bench": ("edge_sdk.cli.bench", "bench"),
     "board": ("edge_sdk.cli.board", "board"),
+    "bridge": ("edge_sdk.cli.bridge", "bridge"),
     "bundle": ("edge_sdk.cli.bundle", "bundle"),
     "count": ("edge_sdk.cli.count", "count"),
     "doctor": ("edge_sdk.cli.doctor", "doctor"),
@@ -34,7 +35,7 @@ COMMANDS = {
 
 
 # Those that find out about a machine, and so must run on it whatever its processor lacks.
-_ANYWHERE = {"board", "doctor", "watch"}
+_ANYWHERE = {"board", "bridge", "doctor", "watch"}
 
 
 class Table(click.Group):

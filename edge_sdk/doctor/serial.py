@@ -10,7 +10,7 @@ from boards.telemetry.file import Files
 from edge_sdk.doctor.finding import Finding, failure, nothing, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 
-__all__ = ["serial_modemmanager", "serial_permission", "serial_ports"]
+__all__ = ["SerialPort", "find_ports", "serial_modemmanager", "serial_permission", "serial_ports"]
 
 _TTYS = "/sys/class/tty"
 _USB = "/sys/bus/usb/devices"
@@ -35,15 +35,30 @@ _SERVICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Port:
+class SerialPort:
+    """A serial port.
+
+    Attributes
+    ----------
+    node : str
+        ``/dev/ttyACM0``.
+    usb : bool
+        Whether it is on USB.
+    what : str
+        In words.
+    usb_id : str
+        Maker and product of what is on USB, as ``2e8a:0005``; empty where that is not told.
+    """
+
     node: str
     usb: bool
     what: str
+    usb_id: str = ""
 
 
 def serial_ports(here: Surroundings) -> Iterator[Finding]:
     """List the ports, and devices that should be ports."""
-    ports, consoles = _ports(here), _consoles(here)
+    ports, consoles = find_ports(here), _consoles(here)
     for port in ports:
         if not here.path(port.node).exists():
             fix = "sudo udevadm trigger --subsystem-match=tty, or pull the plug and put it in again."
@@ -66,7 +81,7 @@ def serial_ports(here: Surroundings) -> Iterator[Finding]:
 
 def serial_permission(here: Surroundings) -> Iterator[Finding]:
     """Look whether this user may open the ports."""
-    ports = [port for port in _ports(here) if here.path(port.node).exists()]
+    ports = [port for port in find_ports(here) if here.path(port.node).exists()]
     locked = [port for port in ports if not here.may_use(port.node)]
     for port in locked:
         yield failure(f"This user may not open {port.node}.", here.group_fix(port.node))
@@ -85,7 +100,7 @@ def serial_modemmanager(here: Surroundings) -> Iterator[Finding]:
         yield ok("Neither ModemManager nor brltty runs.")
 
 
-def _ports(here: Surroundings) -> list[_Port]:
+def find_ports(here: Surroundings) -> list[SerialPort]:
     """Give USB's ports, and those that the board's profile names and that are there."""
     files = here.files
     found = []
@@ -93,11 +108,11 @@ def _ports(here: Surroundings) -> list[_Port]:
         device = here.path(f"{_TTYS}/{name}/device").resolve()
         # A converter's port lies one level deeper than that of a board with USB of its own.
         told = next((folder for folder in (device, *device.parents) if (folder / "idVendor").exists()), None)
-        what = _described(Files(told), "") if told else "a USB serial port"
-        found.append(_Port(f"/dev/{name}", True, what))
+        what, usb_id = (_described(Files(told), ""), _usb_id(Files(told), "")) if told else ("a USB serial port", "")
+        found.append(SerialPort(f"/dev/{name}", True, what, usb_id))
     for port in here.board.profile.uarts:
         if here.files.exists(port.device):
-            found.append(_Port(port.device, False, f"the board's own, {port.where}"))
+            found.append(SerialPort(port.device, False, f"the board's own, {port.where}"))
     return found
 
 
@@ -125,7 +140,9 @@ def _driverless(files: Files) -> Iterator[tuple[str, str]]:
 
 
 def _described(files: Files, folder: str) -> str:
-    maker, product, name = (
-        files.text(f"{folder}/{part}", optional=True) or "" for part in ("idVendor", "idProduct", "product")
-    )
-    return f"{name or 'a device'} (USB {maker}:{product})"
+    name = files.text(f"{folder}/product", optional=True)
+    return f"{name or 'a device'} (USB {_usb_id(files, folder)})"
+
+
+def _usb_id(files: Files, folder: str) -> str:
+    return ":".join(files.text(f"{folder}/{part}", optional=True) or "" for part in ("idVendor", "idProduct"))

@@ -1,0 +1,55 @@
+"""Options of the commands that talk to a microcontroller: its address, and times."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["address_argument", "json_option", "port_option", "seconds"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_AUTO = "auto"
+_HELP = "/dev/..., socket://HOST:PORT, or sim:// for a simulated one.  [default: the one device that is there]"
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.ASCII)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of the text.")
+
+
+def port_option(command: Command) -> Command:
+    """Add ``--port``, given to the command as ``address``."""
+    return click.option("--port", "address", default=_AUTO, metavar="ADDRESS", help=_HELP)(command)
+
+
+def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an address that may stand behind the command, or behind ``--port`` as everywhere."""
+
+    @click.argument("address", required=False)
+    @click.option("--port", metavar="ADDRESS", help="The same as ADDRESS.")
+    @functools.wraps(command)
+    def with_address(address: str | None, port: str | None, **rest: Any) -> Any:
+        if address and port:
+            raise click.UsageError(f"Two addresses: {address} and {port}.")
+        return command(address=address or port or _AUTO, **rest)
+
+    return with_address
+
+
+def seconds(most_s: float = float("inf")) -> Callable[[str], float]:
+    """Give what reads a time: ``5s``, ``500ms``, ``2min``, ``1h``, or a plain number of seconds."""
+
+    def read(text: str) -> float:
+        found = _TIME.fullmatch(text.strip())
+        if found is None or found[2] not in _SECONDS:
+            raise click.BadParameter(f"{text!r} is no time: write it like 5s, 500ms or 2min.")
+        seconds = float(found[1]) * _SECONDS[found[2]]
+        if not 0 < seconds <= most_s:
+            raise click.BadParameter(f"{text!r} is not more than 0 and at most {most_s:g} s.")
+        return seconds
+
+    return read

@@ -1,0 +1,122 @@
+"""``edge bridge configure``, ``flash``, ``update``, ``selftest``: to have a microcontroller as it should be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from edge_sdk.cli.bridge.address import address_argument, json_option, port_option
+from edge_sdk.cli.text import plain
+from firmware_bridge.bridge import open_bridge
+from firmware_bridge.selftest import Result, run_selftest
+
+__all__ = ["configure", "selftest", "update"]
+
+_file = click.Path(dir_okay=False, exists=True, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_file)
+@port_option
+def configure(file: Path, address: str) -> None:
+    """Send a configuration, which says what hangs on which pin; one that is wrong is refused, and the old one kept.
+
+    \b
+    Examples:
+      edge bridge configure incubator.json
+      edge bridge configure stage.json --port /dev/ttyACM0
+    """
+    with open_bridge(address) as bridge:
+        hello = bridge.configure(file)
+        offers = bridge.dictionary
+    click.echo(f"{file.name} is in use, CRC {hello.configuration:08x}.")
+    click.echo(f"It offers {', '.join((*offers.sensors, *offers.outputs, *offers.axes)) or 'nothing'}.")
+
+
+@click.command()
+@click.argument("image", type=_file)
+@port_option
+@click.option("--trial", is_flag=True, help="Do not keep it yet: the next start goes back to the old one.")
+def update(image: Path, address: str, trial: bool) -> None:
+    """Send new firmware over the link, into the slot that is not in use, and start it on trial.
+
+    It is kept once it has answered. If it does not come up, or the power fails in between, the old one runs.
+
+    \b
+    Examples:
+      edge bridge update bridge.slot
+      edge bridge update bridge.slot --trial --port /dev/ttyACM0
+    """
+    with open_bridge(address) as bridge:
+        before = bridge.info
+        with _progress("Sending") as progress:
+            after = bridge.update(image, progress)
+        bridge.echo("the new firmware answers")
+        if not trial:
+            bridge.confirm()
+    kept = "on trial: the next start goes back to the old one" if trial else "and is kept"
+    click.echo(f"Firmware {after.firmware} runs in slot {after.slot} in place of {before.firmware}, {kept}.")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far it is, to someone who looks."""
+    shown = sys.stderr.isatty()
+
+    def tell(done: int, whole: int) -> None:
+        if shown:
+            click.echo(f"\r{label}: {100 * done // max(whole, 1):3} %", err=True, nl=False)
+
+    try:
+        yield tell
+    finally:
+        if shown:
+            click.echo(err=True)
+
+
+@click.command()
+@address_argument
+@click.option("--output", metavar="NAME", help="Set this output for a second, to see it go safe without a lease.")
+@json_option
+def selftest(address: str, output: str | None, as_json: bool) -> None:
+    """Try the link and what is behind it, in some seconds: what is wrong, and what to do about it.
+
+    Round trips, 200 messages of every size, the clock, the sensors, stop, and a lease that is left to run out. All
+    outputs go safe and all axes stop by that; nothing is set but what --output names.
+
+    Exits with 1 where something failed.
+
+    \b
+    Examples:
+      edge bridge selftest
+      edge bridge selftest /dev/ttyACM0 --output lamp
+      edge bridge selftest sim:// --json
+    """
+    results = []
+    with open_bridge(address, allow=[output] if output else []) as bridge:
+        if output:
+            bridge.output(output)  # raises for one that is not there, before anything is tried
+        for result in run_selftest(bridge, output=output):
+            results.append(result)
+            if not as_json:
+                _tell(result)
+    failed = [result.name for result in results if not result.passed]
+    if as_json:
+        click.echo(json.dumps({"passed": not failed, "results": [asdict(each) for each in results]}, indent=2))
+    else:
+        verdict = f"FAILED: {', '.join(failed)}." if failed else "Everything works."
+        click.echo(f"\n{verdict}")
+    sys.exit(1 if failed else 0)
+
+
+def _tell(result: Result) -> None:
+    word, colour = ("ok", "green") if result.passed else ("FAIL", "red")
+    click.echo(f"{click.style(f'{word:<4}', fg=colour)}  {result.name:<10}  {plain(result.what)}")
+    if result.fix:
+        click.echo(f"{'':<4}  {'':<10}  -> {plain(result.fix)}")

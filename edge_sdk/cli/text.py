@@ -1,0 +1,32 @@
+"""How text from outside is shown, and rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["plain", "rows"]
+
+
+def plain(text: str) -> str:
+    """Take out what would steer the terminal: cameras, boards and files say what they like.
+
+    Examples
+    --------
+    >>> plain("a\\x1b[2Jb")
+    'a [2Jb'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def rows(cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write rows with their columns under each other.
+
+    Examples
+    --------
+    >>> list(rows([("x", "1 um"), ("long", "2 um")]))
+    ['x     1 um', 'long  2 um']
+    """
+    table = [[plain(cell) for cell in row] for row in cells]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
