@@ -7,5 +7,6 @@ from edge_sdk.pipeline.conversation import Conversation
 from edge_sdk.pipeline.count import Cell, Count
 from edge_sdk.pipeline.loading import load
 from edge_sdk.pipeline.model import VisionLanguageModel
+from edge_sdk.pipeline.reading_line import ReadingLine
 
-__all__ = ["Answer", "Cell", "Conversation", "Count", "Timings", "VisionLanguageModel", "load"]
+__all__ = ["Answer", "Cell", "Conversation", "Count", "ReadingLine", "Timings", "VisionLanguageModel", "load"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 
 from edge_sdk.bundle import VisualRung
 from edge_sdk.errors import EdgeError
 from edge_sdk.frame import Frame
+from edge_sdk.pipeline.reading_line import Told
 from edge_sdk.pipeline.seen import Seen
+from firmware_bridge.reading import Reading
 
 __all__ = ["Answer", "StopText", "Timings"]
 
@@ -74,6 +76,7 @@ class State:
 
     seen: tuple[Seen, ...]
     rung: VisualRung | None = None
+    told: Told = field(default_factory=Told)
     timings: Timings = field(default_factory=Timings)
     finish: str = ""
     cancelled: bool = False
@@ -125,6 +128,16 @@ class Answer(Iterator[str]):
     def seen(self) -> tuple[Seen, ...]:
         """The frames that were asked about, each with the one that was encoded for it."""
         return self._state.seen
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The readings that the prompt told of, each with its time and how sure that is."""
+        return self._state.told.readings
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Sensors that were asked for and have no reading in the prompt, and why: ``stale`` or ``no room``."""
+        return self._state.told.unread
 
     def standing_for(self, frame: Frame) -> Answer:
         """Name a later frame, which shows nothing more than the one that was asked about; give this answer."""

@@ -140,8 +140,7 @@ class Conversation:
         frames : frame or list of frames, optional
             What it is about; frames of earlier questions are remembered.
         **settings
-            As in `VisionLanguageModel.ask`: max_tokens, temperature, top_k, top_p, stop, seed, visual_tokens,
-            deadline_ms.
+            As in `VisionLanguageModel.ask`.
 
         Raises
         ------
@@ -164,10 +163,11 @@ class Conversation:
         with self._lock:
             if self._turn is not None:
                 self._settle(self._turn)
-            messages = [*self._messages, message(prompt, len(pictures))]
+            told = wanted.line.before(prompt, pictures, self._language.tokenizer.encode)
+            messages = [*self._messages, message(told.prompt, len(pictures))]
             text = self._language.template.render(messages)
             fresh = not (self._said and text.startswith(self._said))
-            state = State(seen=tuple(map(Seen.of, pictures)))
+            state = State(tuple(map(Seen.of, pictures)), told=told)
             turn = _Turn(text, messages, pictures, fresh, wanted, StopText(wanted.stops), state)
             parts = self._parts(turn)
             self._turn = turn

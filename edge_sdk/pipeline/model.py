@@ -23,6 +23,7 @@ from edge_sdk.pipeline.cut import Cutter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
+from edge_sdk.pipeline.reading_line import at_moment
 from edge_sdk.pipeline.rest import Rest
 from edge_sdk.pipeline.vision import SmallEyes, Vision, open_eyes
 from edge_sdk.pipeline.visual_ladder import Ladder
@@ -95,15 +96,8 @@ class VisionLanguageModel:
         prompt: str,
         frames: object = None,
         *,
-        max_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] = (),
-        seed: int | None = None,
-        visual_tokens: int | None = None,
-        deadline_ms: float | None = None,
         region: Sequence[float] | None = None,
+        **settings: Unpack[SettingsArguments],
     ) -> Answer:
         """Ask one question, with nothing remembered of earlier ones.
 
@@ -134,6 +128,8 @@ class VisionLanguageModel:
             fewest while nothing is known. ``answer.rung`` says which it were.
         region : four numbers, optional
             The part of each frame that is looked at; see `Frame.crop`.
+        sensors : sensors and readings, or ReadingLine, optional
+            What is told before the question, at the frame's time; see `ReadingLine`, and ``answer.readings``.
 
         Returns
         -------
@@ -148,6 +144,8 @@ class VisionLanguageModel:
             Question and frames do not fit into the cache.
         FrameError
             Something given as a frame is none.
+        StaleReading
+            A sensor has no reading near enough in time.
 
         Examples
         --------
@@ -158,18 +156,7 @@ class VisionLanguageModel:
         """
         talk = self._rest.take() or self._converse(self._rest.put, sees=frames is not None)
         try:
-            return talk.ask(
-                prompt,
-                self._cutter.cut_all(frames, region),
-                max_tokens=max_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                stop=stop,
-                seed=seed,
-                visual_tokens=visual_tokens,
-                deadline_ms=deadline_ms,
-            )
+            return talk.ask(prompt, self._cutter.cut_all(frames, region), **settings)
         except EdgeError:
             self._rest.put(talk)
             raise
@@ -270,7 +257,9 @@ class VisionLanguageModel:
         pairs = compare_frames(frames, region, gate=gate)
         if prompt is None:
             return watch_counts(pairs, lambda frame: self.count(frame, region=region))
-        return watch_answers(pairs, lambda frame: self.ask(prompt, frame, region=region, **settings))
+        return watch_answers(
+            pairs, lambda frame, time_s: self.ask(prompt, frame, region=region, **at_moment(settings, time_s))
+        )
 
     def embed(self, frame: object) -> npt.NDArray[np.float32]:
         """Give the pooled visual embedding of a frame: ``(D,) float32``, the mean of its features.

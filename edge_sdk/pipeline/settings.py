@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from edge_sdk.errors import PromptError
+from edge_sdk.pipeline.reading_line import ReadingLine
 from edge_sdk.pipeline.sampler import Sampler
 from edge_sdk.pipeline.visual_ladder import TokenWish
 
@@ -23,6 +24,7 @@ class SettingsArguments(TypedDict, total=False):
     seed: int | None
     visual_tokens: int | None
     deadline_ms: float | None
+    sensors: object
 
 
 class Settings:
@@ -38,6 +40,8 @@ class Settings:
         The answer ends before any of these.
     visual_tokens, deadline_ms
         See `TokenWish`.
+    sensors : ReadingLine, sensors and readings, or None
+        What is told before the question.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class Settings:
         seed: int | None = None,
         visual_tokens: int | None = None,
         deadline_ms: float | None = None,
+        sensors: object = None,
     ) -> None:
         for name, value in (("max_tokens", max_tokens), ("top_k", top_k), ("seed", seed)):
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
@@ -70,5 +75,6 @@ class Settings:
             raise PromptError(f"stop is {stop!r}.", fix="Give a text, or a list of texts.")
         self.max_tokens = max_tokens
         self.stops = tuple(text for text in stops if text)
+        self.line = ReadingLine.of(sensors)
         self.wish = TokenWish(visual_tokens, deadline_ms)
         self.sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

@@ -53,8 +53,8 @@ def watch_counts(pairs: Iterable[tuple[Frame, Frame]], count: Callable[[Frame], 
             yield found.standing_for(frame)
 
 
-def watch_answers(pairs: Iterable[tuple[Frame, Frame]], ask: Callable[[Frame], Answer]) -> Iterator[Answer]:
-    """Ask about the frames that show something new; of the others, about the last that did, which is there still."""
+def watch_answers(pairs: Iterable[tuple[Frame, Frame]], ask: Callable[[Frame, float], Answer]) -> Iterator[Answer]:
+    """Ask about the frames that show something new; of the others, about the last that did, with their own time."""
     for frame, new in pairs:
-        answer = ask(new)
+        answer = ask(new, frame.time_s)
         yield answer if new is frame else answer.standing_for(frame)
