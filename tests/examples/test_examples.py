@@ -12,7 +12,9 @@ PHOTO = str(ROOT / "edge_sdk/data/photos/smear-1.jpg")
 ARGUMENTS = {
     "ask_a_photo.py": [PHOTO, "How many white blood cells are there?"],
     "count_a_folder.py": [str(Path(PHOTO).parent)],
+    "move_a_stage.py": ["sim://stage"],
     "talk_about_a_frame.py": [PHOTO],
+    "warm_an_incubator.py": ["sim://incubator"],
     "watch_a_camera.py": ["sim://smear"],
 }
 
