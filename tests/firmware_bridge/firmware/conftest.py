@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench import MADE, Bench
+from rig import Rig
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +26,13 @@ def _nothing_left_open() -> Iterator[None]:
 def bench(tmp_path: Path) -> Bench:
     """Give a server that has just started, with recorded hardware and a clock that stands."""
     return Bench(str(tmp_path))
+
+
+@pytest.fixture
+def rig():
+    """Give an axis at its switch, 0.3125 um a step, without play."""
+    rig = Rig(backlash=0)
+    rig.pins.steps = -15990
+    assert rig.home() == {"state": "done", "at": -5000.0, "why": ""}
+    rig.pins.made_us.clear()
+    return rig
