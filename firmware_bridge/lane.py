@@ -76,14 +76,13 @@ class Waiting:
             and answer.op == asked.op + 1
         )
 
-    def believes(self, answer: Message) -> bool:
-        """Say whether an answer was made for this request, and not for one of 256 requests ago that came late.
+    def believes(self, told: int, answer: Message) -> bool:
+        """Say by its clock whether an answer was made for this request, not for one of 256 requests ago that came late.
 
         A clock that goes back may also be that of a microcontroller which restarted: errors are believed at once, and
         other answers when it happens again after the request was sent once more.
         """
-        told = answer.body.get("t")
-        if self.after is None or type(told) is not int or "err" in answer.body or not older(told, self.after):
+        if self.after is None or not older(told, self.after) or "err" in answer.body:
             return True
         believed = self.suspect and self.sends > 1
         self.suspect = True

@@ -221,21 +221,17 @@ class Link:
         for lane in self._lanes:
             waiting = lane.waiting
             if waiting is not None and waiting.takes(answer):
-                if not waiting.believes(answer):
-                    break
-                self._note_clock(answer, waiting)
+                told = answer.body.get("t")
+                if type(told) is int:
+                    if not waiting.believes(told, answer):
+                        self._counted.drop("late")
+                        return
+                    if self._newest is None or waiting.suspect or older(self._newest, told):
+                        self._newest = told & 0xFFFFFFFF
                 waiting.received_s, waiting.body = now_s, answer.body
                 waiting.awake()
                 return
-        else:
-            self._counted.drop("unasked")
-            return
-        self._counted.drop("late")
-
-    def _note_clock(self, answer: Message, waiting: Waiting) -> None:
-        told = answer.body.get("t")
-        if type(told) is int and (self._newest is None or waiting.suspect or older(self._newest, told)):
-            self._newest = told & 0xFFFFFFFF
+        self._counted.drop("unasked")
 
     def restarted(self) -> None:
         """Count a restart of the microcontroller, and take any clock of its as right from now on."""
