@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         StaleReading,
     )
     from firmware_bridge.heartbeat import HEARTBEAT
+    from firmware_bridge.pins import open_pins
     from firmware_bridge.reading import Reading
 
 # Public name -> module.
@@ -37,6 +38,7 @@ _HOME = {
     "Restarted": "firmware_bridge.error",
     "StaleReading": "firmware_bridge.error",
     "open_bridge": "firmware_bridge.bridge",
+    "open_pins": "firmware_bridge.pins",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Restarted",
     "StaleReading",
     "open_bridge",
+    "open_pins",
 ]
 
 
