@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.error import BridgeError
+from firmware_bridge.error import BridgeError, BridgeTimeout
 
 __all__ = ["Result", "run_selftest"]
 
@@ -18,6 +18,7 @@ _FRAMES = 200
 _AROUND_BYTES = 64  # what stands around an echo's text in a packet
 _SLOW_S = 0.1  # half of what the lease is renewed by
 _LOST_SHARE = 0.01
+_GIVEN_UP = 2  # a request waits for ten seconds
 _UNSURE_S = 0.02
 _LATE_S = 0.05  # after the lease, by when all is to be safe
 _LOOK_S = 0.01
@@ -114,18 +115,26 @@ def _round_trip(bridge: Bridge, clock: Callable[[], float]) -> Result:
 def _frames(bridge: Bridge) -> Result:
     most = bridge.info.buffer_bytes - _AROUND_BYTES
     before = bridge.statistics
+    unanswered = 0
     for number in range(_FRAMES):
-        bridge.echo("abcdefghij"[number % 10] * (1 + number * (most - 1) // (_FRAMES - 1)))
+        size = 1 + number * (most - 1) // (_FRAMES - 1)
+        try:
+            bridge.echo("abcdefghij"[number % 10] * size)
+        except BridgeTimeout:
+            unanswered += 1
+            if unanswered == _GIVEN_UP:
+                told = f"echoes of {size} bytes get no answer in all their tries."
+                return Result("frames", False, told, _WORN, {"unanswered": unanswered})
     after = bridge.statistics
     again = after.retransmits - before.retransmits
     bad = {cause: count - before.dropped.get(cause, 0) for cause, count in after.dropped.items()}
     bad = {cause: count for cause, count in bad.items() if count}
     noise_bytes = after.noise_bytes - before.noise_bytes
     causes = ", ".join(f"{count} {cause}" for cause, count in sorted(bad.items()))
-    told = f"{_FRAMES} echoes of 1 to {most} bytes came back right; {again} sent again"
+    told = f"{_FRAMES - unanswered} of {_FRAMES} echoes of 1 to {most} bytes came back right; {again} sent again"
     told += f", dropped here: {causes or 'none'}{f', {noise_bytes} bytes of other text' if noise_bytes else ''}."
-    passed = again + sum(bad.values()) <= _LOST_SHARE * _FRAMES
-    figures = {"retransmits": again, "dropped": sum(bad.values()), "noise_bytes": noise_bytes}
+    passed = not unanswered and again + sum(bad.values()) <= _LOST_SHARE * _FRAMES
+    figures = {"unanswered": unanswered, "retransmits": again, "dropped": sum(bad.values()), "noise_bytes": noise_bytes}
     return Result("frames", passed, told, "" if passed else _WORN, figures)
 
 

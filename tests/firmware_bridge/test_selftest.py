@@ -34,7 +34,7 @@ def test_all_is_well_on_a_good_line(tried: Tried) -> None:
     results = tried(output="heater")
     assert list(results) == ["hello", "round trip", "frames", "clock", "sensors", "stop", "lease"]
     assert all(result.passed and not result.fix for result in results.values())
-    assert results["frames"].what.startswith("200 echoes of 1 to 960 bytes came back right; 0 sent again")
+    assert results["frames"].what.startswith("200 of 200 echoes of 1 to 960 bytes came back right; 0 sent again")
     assert results["lease"].figures["took_s"] == pytest.approx(1.0, abs=0.05)
 
 
@@ -48,6 +48,12 @@ def test_a_line_that_loses_much_fails_with_what_to_do(tried: Tried) -> None:
     assert not result.passed
     assert result.figures["retransmits"] > 2
     assert "cable" in result.fix
+
+
+def test_a_line_that_long_messages_do_not_get_through_is_told(tried: Tried) -> None:
+    result = tried("sim://incubator?drop=0.2&seed=1")["frames"]
+    assert not result.passed
+    assert "bytes get no answer in all their tries" in result.what
 
 
 def test_a_slow_line_fails_with_what_to_do(tried: Tried) -> None:
