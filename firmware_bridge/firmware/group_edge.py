@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from firmware_bridge.firmware.device import Device
     from firmware_bridge.firmware.job import Job
     from firmware_bridge.firmware.motion import Axis
-    from firmware_bridge.firmware.server import Server
 
 VERSION = "0.1.0"
 
@@ -33,46 +33,46 @@ _ROW_BYTES = 16  # of a reading in an answer: three heads, a time of 32 bits, a 
 _ROOM_BYTES = 96  # for the rest of an answer
 
 
-def hello(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def hello(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Say what this is."""
-    machine = server.machine
+    machine = device.machine
     return {
         "pv": list(number.PROTOCOL),
         "fw": VERSION,
-        "board": server.hardware.board,
+        "board": device.hardware.board,
         "name": machine.name,
-        "id": bytes(server.hardware.unique),
-        "boot": server.boot,
+        "id": bytes(device.hardware.unique),
+        "boot": device.boot,
         "dict": machine.dictionary.hash,
-        "cfg": server.config_crc,
+        "cfg": device.config_crc,
         "cap": ["file", "update"],
-        "buf": server.buffer_bytes,
-        "state": server.lease.state,
-        "lease": max(0, server.lease.left_us) // 1000,
-        "slot": server.slots.slot,
-        "trial": server.slots.trial,
+        "buf": device.buffer_bytes,
+        "state": device.lease.state,
+        "lease": max(0, device.lease.left_us) // 1000,
+        "slot": device.slots.slot,
+        "trial": device.slots.trial,
     }
 
 
-def dictionary(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def dictionary(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give a piece of the dictionary."""
-    data = server.machine.dictionary.data
+    data = device.machine.dictionary.data
     start = field.whole(body, "off", 0, len(data))
-    answer = {"off": start, "data": data[start : start + server.buffer_bytes - _ROOM_BYTES]}
+    answer = {"off": start, "data": data[start : start + device.buffer_bytes - _ROOM_BYTES]}
     if start == 0:
         answer["len"] = len(data)
-        answer["raw"] = server.machine.dictionary.raw
+        answer["raw"] = device.machine.dictionary.raw
     return answer
 
 
-def open_session(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def open_session(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Open a session, unless another one's lease runs."""
-    session = server.session
+    session = device.session
     wanted = field.whole(body, "s")
     if wanted == session.number and session.opened is not None:
         return session.opened
-    if server.lease.left_us > 0:
-        raise FirmwareError(number.HELD, f"for {server.lease.left_us // 1000} ms yet")
+    if device.lease.left_us > 0:
+        raise FirmwareError(number.HELD, f"for {device.lease.left_us // 1000} ms yet")
     pair = body.get("pv")
     if isinstance(pair, int):
         pair = [pair, pair]
@@ -82,48 +82,48 @@ def open_session(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
         raise FirmwareError(number.NO_PROTOCOL, f"{pair} asked for, {list(number.PROTOCOL)} spoken")
     ms = field.whole(body, "ms")
     session.open(wanted)
-    server.telemetry.watch([], 0)
-    session.opened = {"boot": server.boot, "ms": server.lease.begin(ms), "t": server.clock.now()}
+    device.telemetry.watch([], 0)
+    session.opened = {"boot": device.boot, "ms": device.lease.begin(ms), "t": device.clock.now()}
     return session.opened
 
 
-def settle(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def settle(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Tell what became of a command, and make sure that it can never run later."""
     lane = body.get("of")
     if lane not in ("w", "s"):
         raise FirmwareError(number.RANGE, "of is to be w or s")
-    return server.session.settle(WORK if lane == "w" else SAFETY, field.whole(body, "n"))
+    return device.session.settle(WORK if lane == "w" else SAFETY, field.whole(body, "n"))
 
 
-def lease(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def lease(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Renew the lease, or give it back."""
-    ms = server.lease.begin(field.whole(body, "ms"))
+    ms = device.lease.begin(field.whole(body, "ms"))
     if ms:
-        server.machine.outputs.renew(ms * 1000)
+        device.machine.outputs.renew(ms * 1000)
     else:
-        server.machine.make_safe("the lease was given back")
-    return {"ms": ms, "state": server.lease.state}
+        device.machine.make_safe("the lease was given back")
+    return {"ms": ms, "state": device.lease.state}
 
 
-def stop(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def stop(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Stop an axis, or stop all and make all safe."""
     if "axis" in body:
-        server.machine.axis(field.text(body, "axis")).stop("stopped")
+        device.machine.axis(field.text(body, "axis")).stop("stopped")
     else:
-        server.machine.make_safe("stopped")
-    return {"state": server.lease.state}
+        device.machine.make_safe("stopped")
+    return {"state": device.lease.state}
 
 
-def set_output(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def set_output(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Set an output."""
     for_ms = field.whole(body, "ms", 1, _LONGEST_MS) if "ms" in body else 0
     name = field.text(body, "name")
-    return {"value": server.machine.outputs.set(name, body.get("value"), server.lease.left_us, for_ms)}
+    return {"value": device.machine.outputs.set(name, body.get("value"), device.lease.left_us, for_ms)}
 
 
-def read_value(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def read_value(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Read a value once."""
-    machine = server.machine
+    machine = device.machine
     name = machine.check_name(body.get("name"))
     try:
         answer = {"value": machine.read(name)}
@@ -134,27 +134,27 @@ def read_value(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
     return answer
 
 
-def move(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def move(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Begin a move."""
-    axis = server.machine.axis(field.text(body, "axis"))
+    axis = device.machine.axis(field.text(body, "axis"))
     if ("by" in body) == ("to" in body):
         raise FirmwareError(number.RANGE, "either by or to is to be given")
     key = "by" if "by" in body else "to"
     way = field.quantity(body, key)
     wanted = axis.target(way if key == "by" else None, way if key == "to" else None)
     speed = axis.checked_speed(field.quantity(body, "speed") if "speed" in body else None)
-    return _begun(server, axis, lambda work: axis.move(wanted, speed, work))
+    return _begun(device, axis, lambda work: axis.move(wanted, speed, work))
 
 
-def home(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def home(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Begin to look for an axis's switch."""
-    axis = server.machine.axis(field.text(body, "axis"))
+    axis = device.machine.axis(field.text(body, "axis"))
     axis.check_free()
-    return _begun(server, axis, axis.home)
+    return _begun(device, axis, axis.home)
 
 
-def _begun(server: "Server", axis: "Axis", begin: "Callable[[Job], None]") -> "dict[str, Any]":
-    work = server.machine.jobs.begin(axis)
+def _begun(device: "Device", axis: "Axis", begin: "Callable[[Job], None]") -> "dict[str, Any]":
+    work = device.machine.jobs.begin(axis)
     try:
         begin(work)
     except FirmwareError as error:
@@ -163,66 +163,66 @@ def _begun(server: "Server", axis: "Axis", begin: "Callable[[Job], None]") -> "d
     return {"job": work.number}
 
 
-def job(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def job(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Tell how a job stands."""
-    return server.machine.jobs.job(field.whole(body, "job")).told()
+    return device.machine.jobs.job(field.whole(body, "job")).told()
 
 
-def watch(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def watch(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Begin to sample, or end it."""
     names = body.get("names", [])
     if not isinstance(names, list) or len(names) > _NAMES:
         raise FirmwareError(number.RANGE, f"names is to be a list of at most {_NAMES}")
     wanted = field.whole(body, "us", 0, (1 << 30) - 1)
-    sensors = server.machine.parts.sensors
+    sensors = device.machine.parts.sensors
     for name in names:
-        if server.machine.check_name(name) in sensors:
+        if device.machine.check_name(name) in sensors:
             wanted = max(wanted, sensors[name].entry.get("period_us", 0)) if wanted else 0
-        elif isinstance(server.machine.read(name), list):
+        elif isinstance(device.machine.read(name), list):
             raise FirmwareError(number.RANGE, f"{name} has no number that could be watched")
     period = max(wanted, LEAST_US) if wanted and names else 0
-    server.telemetry.watch(names, period)
-    return {"us": period, "next": server.telemetry.next}
+    device.telemetry.watch(names, period)
+    return {"us": period, "next": device.telemetry.next}
 
 
-def readings(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def readings(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give readings from the ring."""
-    telemetry = server.telemetry
+    telemetry = device.telemetry
     names = telemetry.names
-    room = server.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 2 for name in names])
+    room = device.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 2 for name in names])
     most = min(field.whole(body, "most"), max(1, room // _ROW_BYTES))
     first, rows = telemetry.rows(field.whole(body, "from", 0, (1 << 62) - 1), most)
     return {"first": first, "next": telemetry.next, "names": names, "rows": rows}
 
 
-def clock(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def clock(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give the time, which every answer holds."""
     return {}
 
 
-def clear(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def clear(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Leave the fault state, if its cause is gone."""
-    server.clear()
-    return {"state": server.lease.state}
+    device.clear()
+    return {"state": device.lease.state}
 
 
-def configure(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def configure(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Take the configuration that was uploaded."""
-    server.configure(field.whole(body, "crc"))
-    return {"cfg": server.config_crc, "dict": server.machine.dictionary.hash}
+    device.configure(field.whole(body, "crc"))
+    return {"cfg": device.config_crc, "dict": device.machine.dictionary.hash}
 
 
-def update(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def update(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Take the firmware that was uploaded, on trial at the next start."""
     slot = field.text(body, "slot")
-    server.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"), server.poll)
+    device.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"), device.poll)
     return {}
 
 
-def confirm(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def confirm(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Keep the firmware that runs."""
-    server.slots.confirm()
-    return {"slot": server.slots.slot}
+    device.slots.confirm()
+    return {"slot": device.slots.slot}
 
 
 COMMANDS = {
@@ -247,7 +247,7 @@ COMMANDS = {
 }
 
 
-def answer(server: "Server", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
+def answer(device: "Device", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
     """Do what a request of this group asks for, or refuse it.
 
     A command with a number keeps what it is answered, an error too: asked again, it is answered the same.
@@ -256,36 +256,36 @@ def answer(server: "Server", op: int, command: int, body: "dict[str, Any]") -> "
     if known is None or known[0] != op:
         raise FirmwareError(number.NO_COMMAND, f"{command}")
     _, needs, lane, function = known
-    session = server.session
+    session = device.session
     if needs >= OWNED:
         session.check(field.whole(body, "s"))
     if needs < COUNTED:
-        return _timed(server, function(server, body))
+        return _timed(device, function(device, body))
     before = session.begin(lane, field.whole(body, "n"))
     if before is not None:
         return before
     try:
-        _check_lease(server, needs)
-        said = function(server, body)
+        _check_lease(device, needs)
+        said = function(device, body)
     except FirmwareError as error:
         said = refusal(error)
     except OSError as error:
         said = refusal(FirmwareError(number.HARDWARE, repr(error)))
     except MemoryError:
         said = {"rc": NO_MEMORY}
-    said = _timed(server, said)
+    said = _timed(device, said)
     session.end(lane, said)
     return said
 
 
-def _check_lease(server: "Server", needs: int) -> None:
-    if needs == LEASED and server.lease.fault:
-        raise FirmwareError(number.FAULT, server.lease.fault)
-    if needs >= LEASED and (server.lease.left_us <= 0 or server.lease.state == IDLE):
+def _check_lease(device: "Device", needs: int) -> None:
+    if needs == LEASED and device.lease.fault:
+        raise FirmwareError(number.FAULT, device.lease.fault)
+    if needs >= LEASED and (device.lease.left_us <= 0 or device.lease.state == IDLE):
         raise FirmwareError(number.NO_LEASE)
 
 
-def _timed(server: "Server", said: "dict[str, Any]") -> "dict[str, Any]":
+def _timed(device: "Device", said: "dict[str, Any]") -> "dict[str, Any]":
     if "t" not in said:
-        said["t"] = server.clock.now()
+        said["t"] = device.clock.now()
     return said

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from firmware_bridge.firmware.server import Server
+    from firmware_bridge.firmware.device import Device
 
 # Error numbers of MCUmgr's file group
 BAD_NAME = 2
@@ -27,49 +27,49 @@ def _name(body: "dict[str, Any]") -> str:
     return name
 
 
-def _found(server: "Server", name: str) -> int:
-    size = server.files.size(name)
+def _found(device: "Device", name: str) -> int:
+    size = device.files.size(name)
     if size < 0:
         raise FirmwareError(NOT_FOUND, group=number.FILE)
     return size
 
 
-def put(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def put(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Take a piece of a file."""
     name = _name(body)
-    server.session.check(field.whole(body, "s"))
-    if server.lease.left_us <= 0:
+    device.session.check(field.whole(body, "s"))
+    if device.lease.left_us <= 0:
         raise FirmwareError(number.NO_LEASE)
     start = field.whole(body, "off")
     piece = field.data(body, "data")
     length = field.whole(body, "len", 1) if start == 0 else 0
-    return {"off": server.upload.put(name, start, piece, length)}
+    return {"off": device.upload.put(name, start, piece, length)}
 
 
-def get(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def get(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give a piece of a file."""
     name = _name(body)
-    size = _found(server, name)
+    size = _found(device, name)
     start = field.whole(body, "off")
     if start > size:
         raise FirmwareError(NO_OFFSET, group=number.FILE)
-    answer = {"off": start, "data": server.files.read(name, start, server.buffer_bytes - _ROOM_BYTES)}
+    answer = {"off": start, "data": device.files.read(name, start, device.buffer_bytes - _ROOM_BYTES)}
     if start == 0:
         answer["len"] = size
     return answer
 
 
-def status(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def status(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Say how long a file is."""
-    return {"len": _found(server, _name(body))}
+    return {"len": _found(device, _name(body))}
 
 
-def sha256(server: "Server", body: "dict[str, Any]") -> "dict[str, Any]":
+def sha256(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give a file's hash."""
     name = _name(body)
     if body.get("type", "sha256") != "sha256":
         raise FirmwareError(NOT_SUPPORTED, group=number.OS)
-    return {"type": "sha256", "off": 0, "len": _found(server, name), "output": server.files.sha256(name, server.poll)}
+    return {"type": "sha256", "off": 0, "len": _found(device, name), "output": device.files.sha256(name, device.poll)}
 
 
 COMMANDS = {
@@ -80,12 +80,12 @@ COMMANDS = {
 }
 
 
-def answer(server: "Server", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
+def answer(device: "Device", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
     """Do what a request of this group asks for, or refuse it."""
     known = COMMANDS.get((op, command))
     if known is None:
         raise FirmwareError(NOT_SUPPORTED, group=number.OS)
     try:
-        return known(server, body)
+        return known(device, body)
     except OSError as error:
         raise FirmwareError(READ_FAILED, repr(error), number.FILE) from None

@@ -9,22 +9,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def echo(server: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
+def echo(device: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give a text back."""
     if not isinstance(body.get("d"), str):
         raise FirmwareError(INVALID, group=number.OS)
     return {"r": body["d"]}
 
 
-def reset(server: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
+def reset(device: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
     """Make everything safe, and start anew when the answer has gone out."""
-    server.restart()
+    device.restart()
     return {}
 
 
-def parameters(server: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
+def parameters(device: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
     """Say how long a packet may be."""
-    return {"buf_size": server.buffer_bytes, "buf_count": 1}
+    return {"buf_size": device.buffer_bytes, "buf_count": 1}
 
 
 COMMANDS = {
@@ -34,9 +34,9 @@ COMMANDS = {
 }
 
 
-def answer(server: "Any", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
+def answer(device: "Any", op: int, command: int, body: "dict[str, Any]") -> "dict[str, Any]":
     """Do what a request of this group asks for, or refuse it."""
     known = COMMANDS.get(command)
     if known is None or known[0] != op:
         raise FirmwareError(NOT_SUPPORTED, group=number.OS)
-    return known[1](server, body)
+    return known[1](device, body)
