@@ -64,8 +64,6 @@ class Session:
     ----------
     hello : Hello or None
         What the microcontroller said of itself last.
-    epoch : int
-        Counts the sessions: what was begun in an earlier one is over.
     on_dictionary : function
         Called when a session was opened with another dictionary than before.
     """
@@ -76,25 +74,28 @@ class Session:
         self._link, self._clock, self._sleep = link, clock, sleep
         self.lease_s = lease_s
         self.hello: Hello | None = None
-        self.epoch = 0
-        self.number = 0
+        self._opened = (0, 0)  # epoch and number, which change at once
         self.on_dictionary: Callable[[], None] = lambda: None
         self._work, self._safety = _Numbers(link.work, "w"), _Numbers(link.safety, "s")
         self._renewing = threading.RLock()
         self._talking: tuple[int, Lane] | None = None  # which thread renews, and in which lane it asks
+
+    @property
+    def epoch(self) -> int:
+        """Count the sessions: what was begun in an earlier one is over."""
+        return self._opened[0]
+
+    @property
+    def number(self) -> int:
+        """The session's own number."""
+        return self._opened[1]
 
     def greet(self) -> None:
         """Say hello on a port that was just opened, and go on with the session or open one."""
         self._renew(self._link.greeting, anew=self.epoch == 0)
 
     def read(self, command: int, body: Mapping[str, Any], what: str, *, timeout_s: float = TIMEOUT_S) -> Answer:
-        """Ask something that changes nothing.
-
-        Raises
-        ------
-        BridgeError
-            If there is no answer, or it is an error.
-        """
+        """Ask something that changes nothing; raises BridgeError if there is no answer, or it is an error."""
         return self.ask(READ, number.EDGE, command, body, what, timeout_s=timeout_s)
 
     def read_of(self, epoch: int, command: int, body: Mapping[str, Any], what: str) -> Answer:
@@ -161,13 +162,14 @@ class Session:
         Refused
             If it answered that it will not.
         """
-        epoch, numbers = self.epoch, self._safety if safety else self._work
+        (epoch, session), numbers = self._opened, self._safety if safety else self._work
+        body = {"s": session, **body}
         if not numbers.lock.acquire(timeout=timeout_s):
             raise BridgeTimeout(f"{what} did not come to its turn in {timeout_s:g} s.", fix="Try again.")
         try:
             for again in range(_AGAIN + 1):
                 self._check_epoch(epoch, what)
-                answer = self._once(numbers, command, body, what, timeout_s, settle)
+                answer = self._once(numbers, command, body, what, timeout_s, epoch if settle else None)
                 if answer is not None:
                     break
                 if again == _AGAIN:
@@ -182,18 +184,18 @@ class Session:
         return answer
 
     def _once(
-        self, numbers: _Numbers, command: int, body: Mapping[str, Any], what: str, timeout_s: float, settle: bool
+        self, numbers: _Numbers, command: int, body: Mapping[str, Any], what: str, timeout_s: float, epoch: int | None
     ) -> Answer | None:
-        """Send a command under a new number; None when it surely did not run."""
+        """Send a command under a new number; None when it surely did not run. Without an epoch it is not settled."""
         numbers.newest += 1
-        told = {"s": self.number, "n": numbers.newest, **body}
-        epoch = self.epoch
+        told = {"n": numbers.newest, **body}
+        patient = epoch is not None
         try:
             answer = self._link.request(
-                WRITE, number.EDGE, command, told, lane=numbers.lane, timeout_s=timeout_s, patient=settle
+                WRITE, number.EDGE, command, told, lane=numbers.lane, timeout_s=timeout_s, patient=patient
             )
         except BridgeTimeout as error:
-            if not settle:
+            if epoch is None:
                 raise
             return self._settle(numbers, told, what, timeout_s, epoch, error)
         self._note(answer)
@@ -325,8 +327,8 @@ class Session:
                 self._sleep(0.05)
                 left_s -= 0.05
         self._note(answer)
-        self.number, self.epoch = session, self.epoch + 1
         self._work.newest = self._safety.newest = 0
+        self._opened = self.epoch + 1, session
 
     def _lane(self) -> Lane:
         """Give the lane to ask in: while a port is being greeted that is its own, for the thread that does so."""
