@@ -55,7 +55,7 @@ class Image:
         self._path = path
         with open(path, "rb") as file:
             head = file.read(struct.calcsize(_HEAD))
-            if head[:8] != MAGIC:
+            if head[:8] != MAGIC or len(head) < struct.calcsize(_HEAD):
                 raise ValueError(path + " is no image")
             _, length, expected = struct.unpack(_HEAD, head)
             crc, start = 0, len(head) + length
@@ -127,8 +127,20 @@ def entry(path: str) -> "Callable[[str, bool], None]":
 
 
 def choose() -> "tuple[str, bool, Callable[[], bool]]":
-    """Say what is to boot, whether on trial, and give what tells whether that trial still runs."""
-    take(FACTORY)
+    """Say what is to boot, whether on trial, and give what tells whether that trial still runs.
+
+    Raises
+    ------
+    OSError, ValueError
+        When there is no image that could say so.
+    """
+    try:
+        take(FACTORY)
+    except (OSError, ValueError):  # its flash has aged: whichever slot is whole knows as much
+        try:
+            take("/slot/a")
+        except (OSError, ValueError):
+            take("/slot/b")
     from firmware_bridge.firmware import slot
     from firmware_bridge.firmware.files import Files
 
@@ -148,19 +160,29 @@ def watch(unconfirmed: "Callable[[], bool]") -> None:
     )
 
 
-def start() -> None:
-    """Choose a slot and run it until it ends; a confirmed one that does not even begin gives way to the flashed one."""
+def prepare() -> "tuple[Callable[[str, bool], None], str, bool]":
+    """Give what runs the firmware, its slot and whether that is on trial.
+
+    A trial that cannot even begin is over; a confirmed slot that cannot gives way to what was flashed.
+    """
     name, trial, unconfirmed = choose()
     if trial:
         watch(unconfirmed)
-    try:
-        run = entry("/slot/" + name if name else FACTORY)
-    except Exception as error:
-        if trial or not name:
-            raise
-        sys.print_exception(error)  # type: ignore[attr-defined]
-        name, run = "", entry(FACTORY)
-    run(name, trial)
+    if name:
+        try:
+            return entry("/slot/" + name), name, trial
+        except Exception as error:
+            if trial:
+                again(error)
+            sys.print_exception(error)  # type: ignore[attr-defined]
+    return entry(FACTORY), "", False
+
+
+def again(error: Exception) -> None:
+    """Say what went wrong, and start anew; in between Ctrl-C gives the REPL."""
+    sys.print_exception(error)  # type: ignore[attr-defined]
+    time.sleep(_AGAIN_S)
+    machine.reset()
 
 
 def held() -> bool:
@@ -173,18 +195,22 @@ def held() -> bool:
 
 
 def main() -> None:
-    """Run the firmware, and start anew when it ends; Ctrl-C gives the REPL."""
+    """Run the firmware, and start anew when it ends."""
     if held():
         return
     try:
-        start()
-    except KeyboardInterrupt:
-        sys.stdout.write("The firmware has ended: this is the REPL.\n")
-        return
-    except Exception as error:
+        run, name, trial = prepare()
+    except Exception as error:  # no restart would change that
         sys.print_exception(error)  # type: ignore[attr-defined]
-        time.sleep(_AGAIN_S)
-    machine.reset()
+        sys.stdout.write("No firmware begins: flash it anew. This is the REPL.\n")
+        return
+    try:
+        run(name, trial)
+        machine.reset()
+    except KeyboardInterrupt:
+        sys.stdout.write("This is the REPL.\n")
+    except Exception as error:
+        again(error)
 
 
 if __name__ == "__main__":

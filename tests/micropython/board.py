@@ -19,6 +19,7 @@ except ImportError:
     import esp32  # noqa: F401
 
 BLOCK = 4096
+WINDOW = 1024
 
 
 def cut():
@@ -76,8 +77,9 @@ def repl():
     raw, text = False, b""
     while True:
         byte = into.read(1)
-        if byte == b"\x01" and text == b"\x05A":  # raw paste, which it has not
-            out.write(b"R\x00")
+        if byte == b"\x01" and text == b"\x05A":
+            run(paste(into, out).decode(), names)
+            out.write(b"\x04>")
             text = b""
         elif byte == b"\x01":
             raw, text = True, b""
@@ -97,6 +99,20 @@ def repl():
             out.write(b"\x04>")
         else:
             text += byte
+
+
+def paste(into, out):
+    """Take a text by raw paste: whoever sends it waits for leave after each window."""
+    out.write(b"R\x01" + bytes((WINDOW & 0xFF, WINDOW >> 8)))
+    text = bytearray()
+    while True:
+        byte = into.read(1)
+        if byte == b"\x04":
+            out.write(b"\x04")
+            return text
+        text.extend(byte)
+        if len(text) % WINDOW == 0:
+            out.write(b"\x01")
 
 
 def run(text, names):
