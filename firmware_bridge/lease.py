@@ -35,7 +35,7 @@ class Keeper:
     alive : bool
         Whether the work was alive when it was last looked at.
     lapses : int
-        How often it was not.
+        How often it was not, or the lease ran out because this process stood still or the line did.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Keeper:
         self.lease_s = lease_s
         self.alive = True
         self.lapses = 0
+        self._until_s: float | None = None  # when what was granted last runs out
         self._due = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -71,10 +72,16 @@ class Keeper:
             self._ask(0)
 
     def _ask(self, lease_s: float) -> None:
+        asked_s = self._heartbeat.clock()
         try:
             self._renew(round(lease_s * 1000))
         except BridgeError as error:  # without a lease everything is safe; it is asked for again soon
             logger.debug("The lease was not renewed: %s", error)
+            return
+        if self._until_s is not None and asked_s > self._until_s:
+            self.lapses += 1
+            logger.error("The lease had run out before it was renewed: all outputs went to their safe values.")
+        self._until_s = asked_s + lease_s if lease_s else None
 
     def start(self) -> None:
         """Renew in a thread of its own from now on."""
@@ -86,7 +93,7 @@ class Keeper:
         while not self._closed:
             self._due.clear()
             self.tick()
-            self._due.wait(RENEW_S)
+            self._due.wait(min(RENEW_S, self.lease_s / 4))
 
     def close(self) -> None:
         """Renew no more; twice is harmless."""

@@ -144,6 +144,20 @@ def test_a_lease_that_is_not_answered_is_asked_for_again() -> None:
     assert renew.asked == [1000, 1000]
 
 
+def test_a_lease_that_ran_out_because_this_process_stood_still_is_counted() -> None:
+    time, renew = Time(), Renewals()
+    keeper = Keeper(renew, Heartbeat(time))
+    keeper.tick()
+    time.sleep(0.9)
+    keeper.tick()
+    assert keeper.lapses == 0
+    time.sleep(3)
+    keeper.tick()
+    assert keeper.lapses == 1
+    keeper.tick()
+    assert keeper.lapses == 1
+
+
 def test_a_lease_no_longer_than_the_microcontroller_grants_is_asked_for() -> None:
     renew = Renewals()
     Keeper(renew, Heartbeat(Time()), lease_s=10, longest_s=lambda: 2.0).tick()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
+import edge_sdk as edge
 from edge_sdk.runtime import alive
 from edge_sdk.runtime.alive import Alive
-from firmware_bridge.heartbeat import Heartbeat
+from firmware_bridge.heartbeat import Heartbeat, Work
 
 
 class Time:
@@ -74,3 +76,21 @@ def test_a_run_that_fails_is_no_work_any_more(time: Time) -> None:
         Alive()(fail)
     time.now_s += 100
     assert alive.HEARTBEAT.late_s(1, 5) < 0
+
+
+def test_every_run_of_a_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(Heartbeat):
+        works = 0
+
+        def begin(self, work: Work) -> None:
+            self.works += 1
+            super().begin(work)
+
+    beat = Watched()
+    beat.watch(lambda: None)
+    monkeypatch.setattr(alive, "HEARTBEAT", beat)
+    with edge.load("smear") as model:
+        before = beat.works
+        model.count(Path(edge.__file__).parent / "data/photos/smear-1.jpg")
+    assert beat.works - before >= 2  # the encoder, and the head
+    assert beat.late_s(1, 5) == -math.inf
