@@ -7,13 +7,13 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from boards import require
 from edge_sdk import __version__
+from edge_sdk.cli.table import Table
 from edge_sdk.errors import EdgeError, StorageError
 
 __all__ = ["edge", "run"]
@@ -30,6 +30,7 @@ COMMANDS = {
     "count": ("edge_sdk.cli.count", "count"),
     "doctor": ("edge_sdk.cli.doctor", "doctor"),
     "plan": ("edge_sdk.cli.plan", "plan"),
+    "run": ("edge_sdk.cli.run", "run"),
     "watch": ("edge_sdk.cli.watch", "watch"),
 }
 
@@ -38,26 +39,18 @@ COMMANDS = {
 _ANYWHERE = {"board", "bridge", "doctor", "watch"}
 
 
-class Table(click.Group):
-    """A group that imports a command's module only when that command is wanted."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name every command, in alphabetical order."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command's module and give the command."""
-        if cmd_name not in COMMANDS:
-            return None
-        if cmd_name not in _ANYWHERE:
-            require("numpy")  # would end the process with SIGILL
-        module, attribute = COMMANDS[cmd_name]
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
+def _before(name: str) -> None:
+    """Refuse what this processor cannot run: it would end the process with SIGILL."""
+    if name not in _ANYWHERE:
+        require("numpy")
 
 
-@click.group(cls=Table, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Table,
+    table=COMMANDS,
+    before=_before,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="edge")
 @click.option("--debug", is_flag=True, help="Show the whole traceback when something fails.")
 def edge(debug: bool) -> None:
@@ -69,6 +62,7 @@ def edge(debug: bool) -> None:
       edge ask /dev/video0 "Is the field crowded?"
       edge count slides/ --csv > counts.csv
       edge bundle list
+      edge bridge info sim://
     """
 
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import click
 
-from edge_sdk.cli.bridge.act import clear, home, move, set_output, stop
-from edge_sdk.cli.bridge.look import dictionary, info
-from edge_sdk.cli.bridge.monitor import monitor_command
-from edge_sdk.cli.bridge.ports import list_ports
-from edge_sdk.cli.bridge.read import read_command
-from edge_sdk.cli.bridge.upkeep import configure, selftest, update
+from edge_sdk.cli.table import Table
 
 __all__ = ["bridge"]
 
+COMMANDS = {
+    "clear": ("edge_sdk.cli.bridge.act", "clear"),
+    "configure": ("edge_sdk.cli.bridge.upkeep", "configure"),
+    "dictionary": ("edge_sdk.cli.bridge.look", "dictionary"),
+    "flash": ("edge_sdk.cli.bridge.firmware", "flash"),
+    "home": ("edge_sdk.cli.bridge.act", "home"),
+    "info": ("edge_sdk.cli.bridge.look", "info"),
+    "list": ("edge_sdk.cli.bridge.ports", "list_ports"),
+    "monitor": ("edge_sdk.cli.bridge.monitor", "monitor"),
+    "move": ("edge_sdk.cli.bridge.act", "move"),
+    "read": ("edge_sdk.cli.bridge.read", "read"),
+    "selftest": ("edge_sdk.cli.bridge.upkeep", "selftest"),
+    "set": ("edge_sdk.cli.bridge.act", "set_output"),
+    "stop": ("edge_sdk.cli.bridge.act", "stop"),
+    "update": ("edge_sdk.cli.bridge.firmware", "update"),
+}
 
-@click.group(no_args_is_help=True)
+
+@click.group(cls=Table, table=COMMANDS, no_args_is_help=True)
 def bridge() -> None:
     """Talk to the microcontroller that holds sensors, outputs and axes.
 
@@ -28,11 +40,3 @@ def bridge() -> None:
       edge bridge read temperature --watch
       edge bridge set heater 0.5 --for 10s --port sim://incubator
     """
-
-
-for _command in (
-    *(list_ports, info, dictionary, read_command),
-    *(set_output, move, home, stop, clear),
-    *(configure, update, monitor_command, selftest),
-):
-    bridge.add_command(_command)

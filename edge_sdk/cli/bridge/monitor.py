@@ -16,7 +16,7 @@ from firmware_bridge.probe import ASKING
 from firmware_bridge.recorder import read_record
 from firmware_bridge.trace import Passed, Trace, passed
 
-__all__ = ["monitor_command"]
+__all__ = ["monitor"]
 
 _ASK_S = 1.0
 _SLICE_S = 0.1
@@ -24,13 +24,13 @@ _QUIET = 3  # looks without a byte after which a line without an end is shown
 _COLOURS = {"text": "cyan", "dropped": "red"}
 
 
-@click.command("monitor")
+@click.command()
 @address_argument
 @click.option("--listen", is_flag=True, help="Send nothing; else it is asked once a second who it is.")
 @click.option("--file", "record", type=click.Path(path_type=Path), help="Show a record that a bridge wrote instead.")
 @click.option("--for", "for_s", type=seconds(), metavar="TIME", help="End after so long, in place of Ctrl-C.")
 @json_option
-def monitor_command(address: str, listen: bool, record: Path | None, for_s: float | None, as_json: bool) -> None:
+def monitor(address: str, listen: bool, record: Path | None, for_s: float | None, as_json: bool) -> None:
     """Show what goes over the line, both ways: messages in words, boot logs and prompts, and what is damaged.
 
     > is what is sent, < what comes; #7 is a request's number, = marks its answer. No session is opened, and nothing

@@ -21,13 +21,13 @@ from firmware_bridge.bridge import Bridge, open_bridge
 from firmware_bridge.error import BridgeError, UnknownName
 from firmware_bridge.reading import Reading
 
-__all__ = ["read_command"]
+__all__ = ["read"]
 
 # Written over, not cleared: a serial console would flicker. Source: ECMA-48, CUP, EL and ED.
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-@click.command("read")
+@click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @port_option
 @click.option("--watch", is_flag=True, help="One reading after the other, until Ctrl-C.")
@@ -36,7 +36,7 @@ _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 )
 @click.option("--count", "most", type=click.IntRange(1), help="With --watch: end after so many.")
 @json_option
-def read_command(
+def read(
     names: tuple[str, ...], address: str, watch: bool, period_s: float | None, most: int | None, as_json: bool
 ) -> None:
     """Read sensors; of an output tell what it is set to, of an axis where it is. Without a NAME, all.

@@ -1,11 +1,9 @@
-"""``edge bridge configure``, ``flash``, ``update``, ``selftest``: to have a microcontroller as it should be."""
+"""``edge bridge configure`` and ``selftest``: to have a microcontroller as it should be."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from edge_sdk.cli.text import plain
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.selftest import Result, run_selftest
 
-__all__ = ["configure", "selftest", "update"]
+__all__ = ["configure", "selftest"]
 
 _file = click.Path(dir_okay=False, exists=True, path_type=Path)
 
@@ -37,47 +35,6 @@ def configure(file: Path, address: str) -> None:
         offers = bridge.dictionary
     click.echo(f"{file.name} is in use, CRC {hello.configuration:08x}.")
     click.echo(f"It offers {', '.join((*offers.sensors, *offers.outputs, *offers.axes)) or 'nothing'}.")
-
-
-@click.command()
-@click.argument("image", type=_file)
-@port_option
-@click.option("--trial", is_flag=True, help="Do not keep it yet: the next start goes back to the old one.")
-def update(image: Path, address: str, trial: bool) -> None:
-    """Send new firmware over the link, into the slot that is not in use, and start it on trial.
-
-    It is kept once it has answered. If it does not come up, or the power fails in between, the old one runs.
-
-    \b
-    Examples:
-      edge bridge update bridge.slot
-      edge bridge update bridge.slot --trial --port /dev/ttyACM0
-    """
-    with open_bridge(address) as bridge:
-        before = bridge.info
-        with _progress("Sending") as progress:
-            after = bridge.update(image, progress)
-        bridge.echo("the new firmware answers")
-        if not trial:
-            bridge.confirm()
-    kept = "on trial: the next start goes back to the old one" if trial else "and is kept"
-    click.echo(f"Firmware {after.firmware} runs in slot {after.slot} in place of {before.firmware}, {kept}.")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far it is, to someone who looks."""
-    shown = sys.stderr.isatty()
-
-    def tell(done: int, whole: int) -> None:
-        if shown:
-            click.echo(f"\r{label}: {100 * done // max(whole, 1):3} %", err=True, nl=False)
-
-    try:
-        yield tell
-    finally:
-        if shown:
-            click.echo(err=True)
 
 
 @click.command()

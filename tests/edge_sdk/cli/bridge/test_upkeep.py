@@ -53,4 +53,3 @@ def test_a_configuration_that_is_wrong_is_refused_with_the_place(run: Callable[.
 
 def test_a_file_that_is_not_there_is_refused(run: Callable[..., Any], tmp_path: Path) -> None:
     assert run("configure", tmp_path / "none.json", "--port", "sim://").exit_code == 2
-    assert run("update", tmp_path / "none.slot", "--port", "sim://").exit_code == 2
