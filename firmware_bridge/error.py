@@ -26,7 +26,15 @@ class BridgeError(EdgeError, OSError):
 
 
 class BridgeTimeout(BridgeError, TimeoutError):
-    """No answer came in time; what was asked did not run, and will not run later."""
+    """No answer came in time; what was asked did not run, and will not run later.
+
+    Attributes
+    ----------
+    sends : int
+        How often it was sent.
+    """
+
+    sends = 0
 
 
 class OutcomeUnknown(BridgeError, RuntimeError):

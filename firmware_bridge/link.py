@@ -251,14 +251,16 @@ class Link:
         if connection.closed:
             return connection.closed_error()
         if waiting.given_up:
-            return BridgeTimeout("A more urgent request came between.", fix="Ask again.")
-        self._counted.timeouts += 1
-        if not connection.is_up and connection.why_gone is not None:
-            return BridgeTimeout(
-                "The port has not come back in time.", why=connection.why_gone.what, fix="Plug it in again."
+            error = BridgeTimeout("A more urgent request came between.", fix="Ask again.")
+        elif not connection.is_up and connection.why_gone is not None:
+            why = connection.why_gone.what
+            error = BridgeTimeout("The port has not come back in time.", why=why, fix="Plug it in again.")
+        else:
+            error = BridgeTimeout(
+                f"The microcontroller does not answer, asked {waiting.sends} times.",
+                why="It hangs, runs another program, or the line loses too much.",
+                fix="edge bridge monitor shows what comes. Unplug it and plug it in again.",
             )
-        return BridgeTimeout(
-            f"The microcontroller does not answer, asked {waiting.sends} times.",
-            why="It hangs, runs another program, or the line loses too much.",
-            fix="edge bridge monitor shows what comes. Unplug it and plug it in again.",
-        )
+        self._counted.timeouts += not waiting.given_up
+        error.sends = waiting.sends
+        return error

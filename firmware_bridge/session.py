@@ -195,7 +195,7 @@ class Session:
                 WRITE, number.EDGE, command, told, lane=numbers.lane, timeout_s=timeout_s, patient=patient
             )
         except BridgeTimeout as error:
-            if epoch is None:
+            if epoch is None or not error.sends:
                 raise
             return self._settle(numbers, told, what, timeout_s, epoch, error)
         self._note(answer)

@@ -11,6 +11,7 @@ from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import (
     BridgeClosed,
     BridgeError,
+    BridgeTimeout,
     NoDevice,
     NotAllowed,
     OutcomeUnknown,
@@ -231,6 +232,17 @@ def test_outcome_unknown_is_told_when_the_line_dies_after_a_command(incubator: S
     incubator.run(0.2)
     assert incubator.bridge.output("heater").value == 0
     assert faults is incubator.device.faults
+
+
+def test_a_command_that_was_never_sent_surely_did_not_run(incubator: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    incubator.unplug()
+    incubator.bridge.look_after()
+    up = incubator.bridge._link._connection.up
+    monkeypatch.setattr(up, "wait", incubator.time.sleep)
+    before_s = incubator.time.now_s
+    with pytest.raises(BridgeTimeout, match="port has not come back"):
+        incubator.bridge.output("heater").on()
+    assert incubator.time.now_s - before_s == pytest.approx(10, abs=0.1)
 
 
 def test_a_reading_has_a_time_on_our_line(incubator: Stand) -> None:
