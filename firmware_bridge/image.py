@@ -77,7 +77,7 @@ def read_image(data: bytes) -> dict[str, bytes]:
         raise BridgeError(
             "This is no firmware for a slot.",
             why=f"It begins with {data[:8]!r} instead of {MAGIC!r}.",
-            fix="Give a file that edge bridge image has written.",
+            fix="Give one that firmware_bridge.image.build_image made; without a file, this version's is taken.",
         )
     _, length, crc = struct.unpack(_HEAD, data[:head])
     if zlib.crc32(data[head:]) != crc:

@@ -4,7 +4,6 @@ Source: MicroPython's documentation of `machine`, `neopixel` and `onewire`, 1.20
 """
 
 import sys
-import time
 
 import machine
 import neopixel
@@ -189,7 +188,7 @@ class Board(Hardware):
     Parameters
     ----------
     clock_us : function
-        Microseconds as ``time.ticks_us`` gives them, which is taken unless another is given.
+        Microseconds, as ``time.ticks_us`` gives them.
     """
 
     pins: "Any" = ()
@@ -199,10 +198,10 @@ class Board(Hardware):
     analog_out: "Any" = ()
     watchdog_least_ms = 500
 
-    def __init__(self, clock_us: "Callable[[], int] | None" = None) -> None:
+    def __init__(self, clock_us: "Callable[[], int]") -> None:
         self.board = getattr(sys.implementation, "_machine", sys.platform)
         self.unique = machine.unique_id()
-        self.clock_us: Any = clock_us or time.ticks_us  # type: ignore[attr-defined]
+        self.clock_us = clock_us
         self._watchdog: Any = None
         self._chips = Chips(self.clock_us)
 
@@ -218,11 +217,11 @@ class Board(Hardware):
         config.check(wanted, self.pins)
         if wanted.get("watchdog_ms", self.watchdog_least_ms) < self.watchdog_least_ms:
             raise ConfigError("watchdog_ms", f"this board's watchdog waits {self.watchdog_least_ms} ms at least")
-        for name, item in wanted.get("sensors", {}).items():
+        for name, item in _items(wanted, "sensors"):
             self._check_sensor("sensors." + name, item, wanted)
-        for name, item in wanted.get("outputs", {}).items():
+        for name, item in _items(wanted, "outputs"):
             self._check_output("outputs." + name, item)
-        for name, item in wanted.get("axes", {}).items():
+        for name, item in _items(wanted, "axes"):
             for key in ("step", "dir", "enable"):
                 self._check_drives(f"axes.{name}.{key}", item.get(key))
 
@@ -261,14 +260,14 @@ class Board(Hardware):
         return Stepper(item, enable)
 
     def _build(self, wanted: "dict[str, Any]", parts: Parts) -> None:
-        buses = {name: _made("buses." + name, _bus, item) for name, item in wanted.get("buses", {}).items()}
-        for name, item in wanted.get("sensors", {}).items():
+        buses = {name: _made("buses." + name, _bus, item) for name, item in _items(wanted, "buses")}
+        for name, item in _items(wanted, "sensors"):
             where = "sensors." + name
             parts.sensors[name] = _made(where, self._sensor, where, item, buses)
-        for name, item in wanted.get("outputs", {}).items():
+        for name, item in _items(wanted, "outputs"):
             parts.outputs[name] = _made("outputs." + name, _OUTPUTS[item["kind"]], item)
         enables: dict[Any, Enable] = {}
-        for name, item in wanted.get("axes", {}).items():
+        for name, item in _items(wanted, "axes"):
             pin = item.get("enable")
             if pin is not None and pin not in enables:
                 enables[pin] = _made(f"axes.{name}.enable", Enable, pin)
@@ -323,6 +322,11 @@ _OUTPUTS: "dict[str, Any]" = {
     "analog": AnalogOutput,
     "colour": ColourOutput,
 }
+
+
+def _items(wanted: "dict[str, Any]", key: str) -> "list[tuple[str, Any]]":
+    """Give the parts of a kind in the order of their names, the same on every interpreter."""
+    return sorted(wanted.get(key, {}).items())
 
 
 def _bus(item: "dict[str, Any]") -> "Any":

@@ -11,6 +11,8 @@ from firmware_bridge.firmware.server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firmware_bridge.firmware.board import Board
 
 HOLD = "/repl"
@@ -34,9 +36,9 @@ def run(slot: str, trial: bool) -> None:
     """
     import micropython
 
-    hardware = board()
-    files = Files("/")
-    server = Server(hardware, files, time.ticks_us, int.from_bytes(os.urandom(4), "big"), slot, trial)  # type: ignore[attr-defined]
+    clock_us = time.ticks_us  # type: ignore[attr-defined]
+    hardware, files = board(clock_us), Files("/")
+    server = Server(hardware, files, clock_us, int.from_bytes(os.urandom(4), "big"), slot, trial)
     micropython.kbd_intr(-1)  # each byte is one of a message
     try:
         serve(server, Console(), time.sleep)
@@ -48,8 +50,13 @@ def run(slot: str, trial: bool) -> None:
         micropython.kbd_intr(3)
 
 
-def board() -> "Board":
+def board(clock_us: "Callable[[], int]") -> "Board":
     """Give the hardware that this runs on.
+
+    Parameters
+    ----------
+    clock_us : function
+        Microseconds, as ``time.ticks_us`` gives them.
 
     Raises
     ------
@@ -63,11 +70,11 @@ def board() -> "Board":
     else:
         from firmware_bridge.firmware.port_rp2 import RP2
 
-        return RP2()
+        return RP2(clock_us)
     try:
         import esp32  # noqa: F401
     except ImportError:
         raise RuntimeError("no port to " + sys.platform) from None
     from firmware_bridge.firmware.port_esp32 import ESP32
 
-    return ESP32()
+    return ESP32(clock_us)

@@ -46,7 +46,7 @@ class ESP32(Board):
 
     watchdog_least_ms = 1000  # it counts whole seconds
 
-    def __init__(self, clock_us: "Callable[[], int] | None" = None) -> None:
+    def __init__(self, clock_us: "Callable[[], int]") -> None:
         super().__init__(clock_us)
         told = self.board.upper().replace("-", "")
         chip = "ESP32"

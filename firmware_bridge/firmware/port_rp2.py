@@ -73,7 +73,7 @@ class RP2(Board):
 
     analog_in: tuple[int, ...] = (26, 27, 28, 29)
 
-    def __init__(self, clock_us: "Callable[[], int] | None" = None) -> None:
+    def __init__(self, clock_us: "Callable[[], int]") -> None:
         super().__init__(clock_us)
         large = "RP2350B" in self.board
         self.pins = range(48 if large else 30)
@@ -85,7 +85,7 @@ class RP2(Board):
         """Check a configuration, and that outputs which share a timer have one frequency."""
         super().check(wanted)
         slices: dict[int, tuple[str, int, int]] = {}
-        for name, item in wanted.get("outputs", {}).items():
+        for name, item in sorted(wanted.get("outputs", {}).items()):
             if item["kind"] != "pwm":
                 continue
             pin, hz = item["pin"], item.get("hz", 1000)
