@@ -9,7 +9,7 @@ import click
 from edge_sdk.cli.bridge.address import address_argument, port_option, seconds
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.dictionary import OutputEntry
-from firmware_bridge.error import BridgeError
+from firmware_bridge.error import BridgeError, PortBusy
 from firmware_bridge.job import Job
 from firmware_bridge.link import Link
 from firmware_bridge.output import Output, Value
@@ -171,6 +171,9 @@ def stop(address: str, axis: str | None) -> None:
         body = {} if axis is None else {"axis": axis}
         what = f"Stopping {axis or 'everything'}"
         state = check(what, link.request(WRITE, number.EDGE, number.STOP, body, lane=link.safety).body).get("state")
+    except PortBusy as error:
+        fix = "End that program: everything goes safe and stops with it, within its lease."
+        raise PortBusy(error.what, why=error.why, fix=fix) from error
     finally:
         link.close()
     click.echo(f"{axis} stops." if axis else f"All is stopped and safe; state: {state}.")

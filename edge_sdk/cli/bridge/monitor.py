@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from edge_sdk.cli.text import plain
 from firmware_bridge.port import Port, open_port, resolve
 from firmware_bridge.probe import ASKING
 from firmware_bridge.recorder import read_record
+from firmware_bridge.relay import Relay
 from firmware_bridge.trace import Passed, Trace, passed
 
 __all__ = ["monitor"]
@@ -28,19 +30,29 @@ _COLOURS = {"text": "cyan", "dropped": "red"}
 @address_argument
 @click.option("--listen", is_flag=True, help="Send nothing; else it is asked once a second who it is.")
 @click.option("--file", "record", type=click.Path(path_type=Path), help="Show a record that a bridge wrote instead.")
+@click.option(
+    "--relay",
+    "number",
+    type=click.IntRange(0, 65535),
+    metavar="NUMBER",
+    help="Hand the port on to a program of yours as socket://127.0.0.1:NUMBER; 0 takes one that is free.",
+)
 @click.option("--for", "for_s", type=seconds(), metavar="TIME", help="End after so long, in place of Ctrl-C.")
 @json_option
-def monitor(address: str, listen: bool, record: Path | None, for_s: float | None, as_json: bool) -> None:
+def monitor(
+    address: str, listen: bool, record: Path | None, number: int | None, for_s: float | None, as_json: bool
+) -> None:
     """Show what goes over the line, both ways: messages in words, boot logs and prompts, and what is damaged.
 
     > is what is sent, < what comes; #7 is a request's number, = marks its answer. No session is opened, and nothing
-    is set. A port belongs to one process: to see what a program of yours sends and gets, look at the record that
-    it writes when a command's outcome becomes unknown; the error names the file.
+    is set. A port belongs to one process: to see what a program of yours sends and gets, have it open the socket of
+    --relay, or look at the record that it writes when a command's outcome becomes unknown; the error names the file.
 
     \b
     Examples:
       edge bridge monitor
       edge bridge monitor /dev/ttyACM0 --listen
+      edge bridge monitor /dev/ttyACM0 --relay 7000
       edge bridge monitor --file ~/.local/state/edge/bridge/20260101-120000-412.frames
       edge bridge monitor sim://incubator?flip=0.2 --for 5s --json
     """
@@ -53,7 +65,7 @@ def monitor(address: str, listen: bool, record: Path | None, for_s: float | None
         return
     port = open_port(resolve(address))
     try:
-        _show(_watch(port, listen, for_s), as_json)
+        _show(_watch(port, listen, for_s) if number is None else _overhear(port, number, for_s), as_json)
     finally:
         port.close()
 
@@ -68,6 +80,19 @@ def _show(seen: Iterator[Passed], as_json: bool) -> None:
         else:
             line = f"{each.time_s - began_s:10.4f} {each.direction} {plain(str(each))}"
             click.secho(line, fg=_COLOURS.get(each.kind))
+
+
+def _overhear(port: Port, number: int, for_s: float | None) -> Iterator[Passed]:
+    """Hand the port on to a program, and give what passes."""
+    traces = {way: Trace(way) for way in "<>"}
+    end_s = float("inf") if for_s is None else time.monotonic() + for_s
+    with closing(Relay(port, number)) as relay:
+        click.echo(f"Open it as {relay.address}", err=True)
+        while time.monotonic() < end_s:
+            seen = relay.read(_SLICE_S)
+            if seen is not None:
+                time_s, way, data = seen
+                yield from traces[way].feed(data, time_s)
 
 
 def _watch(

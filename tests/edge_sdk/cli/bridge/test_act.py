@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from edge_sdk.cli.main import edge
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.error import BridgeError, Refused, UnknownName
+from firmware_bridge.error import BridgeError, PortBusy, Refused, UnknownName
 from firmware_bridge.job import Job
 
 
@@ -149,3 +149,15 @@ def test_stopping_an_axis_that_is_not_there_is_told(run: Callable[..., Any]) -> 
 
 def test_clear_tells_the_state(run: Callable[..., Any]) -> None:
     assert run("clear", "sim://").stdout == "State: live.\n"
+
+
+def test_stopping_through_a_port_that_is_in_use_says_what_to_do(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(address: str) -> None:
+        raise PortBusy(f"{address} is in use by another process.", why="It is held by run (pid 412).", fix="Wait.")
+
+    monkeypatch.setattr("edge_sdk.cli.bridge.act.open_port", busy)
+    with pytest.raises(PortBusy, match="everything goes safe") as error:
+        run("stop", "/dev/ttyACM0")
+    assert "pid 412" in str(error.value)

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import BridgeError
 from firmware_bridge.recorder import Recorder
 from firmware_bridge.wire import number
@@ -71,3 +76,23 @@ def test_a_file_that_is_no_record_is_told_with_its_line(run: Callable[..., Any],
     with pytest.raises(BridgeError, match="no record of frames") as error:
         run("monitor", "--file", path)
     assert "line 2" in str(error.value)
+
+
+def test_what_a_program_says_through_the_relay_is_shown_both_ways(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_sdk", "bridge", "monitor", "sim://", "--relay", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        address = watching.stderr.readline().removeprefix("Open it as ").strip()
+        for _ in range(2):  # one program after the other
+            with open_bridge(address, allow=["fan"]) as bridge:
+                bridge.output("fan").on()
+        watching.send_signal(signal.SIGINT)
+        told = [json.loads(line) for line in watching.communicate(timeout=60)[0].splitlines()]
+    sets = [(each["direction"], each["body"]["value"]) for each in told if each.get("name") == "edge.set"]
+    assert sets == [(">", 1), ("<", 1)] * 2
+
+
+def test_a_socket_that_is_taken_is_told(run: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BridgeError, match="cannot be listened on"):
+        run("monitor", "sim://", "--relay", taken.getsockname()[1])
