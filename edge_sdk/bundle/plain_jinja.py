@@ -230,7 +230,7 @@ def _pieces(source: str) -> Iterator[tuple[str, str]]:
     at, after = 0, ""
     while begin := _BEGIN.search(source, at):
         tag = _TAG.match(source, begin.start())
-        if tag is None or (tag[1] == "{") != tag[0].endswith("}}"):
+        if tag is None or not tag[3].strip() or (tag[1] == "{") != tag[0].endswith("}}"):
             raise Beyond
         yield "", _trimmed(source[at : begin.start()], after, tag[1], dash=bool(tag[2]))
         yield tag[1], tag[3].strip()

@@ -56,6 +56,8 @@ BEYOND = [
     "{{ 'a' ",
     "{{ 'a' + }}",
     "{{ }}",
+    "a{% %} b",  # as if it ended there
+    "a {%--%} b",
     "{# a comment #}",
     "{%+ if add_generation_prompt %}{% endif %}",
     "{{ range(10**9) }}",
