@@ -63,8 +63,9 @@ def check_soundness(reader: FlatReader) -> None:
     _check_lists(operators, {5: _U8, 7: _U8})
     _check_options(reader, operators, 3, 4, _LISTS)
     _check_options(reader, operators, 11, 12, _LISTS_2)
-    beyond = operators.integers(9, "u64")
-    if (beyond > reader.size - operators.integers(10, "u64")).any():
+    beyond, beyond_bytes = operators.integers(9, "u64"), operators.integers(10, "u64")
+    # What has its highest bit set is below 0 here; the engine's sum of two such would start anew from 0.
+    if ((beyond < 0) | (beyond_bytes < 0) | (beyond > reader.size - beyond_bytes)).any():
         raise reader.damaged("The options of an operator lie outside the data.")
     if any(not item.target(0) for item in root.tables(6)):
         raise reader.damaged("A piece of its metadata has no name.")

@@ -314,8 +314,10 @@ class _Walk:
 def _tally(graph: Integers, kinds: Integers, names: Sequence[str], graphs: int) -> list[Counter[str]]:
     """Return how often each kind occurs in each graph, by name."""
     found = [Counter[str]() for _ in range(graphs)]
-    pairs = np.bincount(graph * len(names) + kinds)
-    for pair in pairs.nonzero()[0].tolist():
+    # Sorted, rather than one number for each pair that might be: made-up files have 10^10 of those.
+    pairs = np.sort(graph * len(names) + kinds)
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    for pair, count in zip(pairs[first].tolist(), np.diff(first, append=len(pairs)).tolist(), strict=True):
         place, kind = divmod(pair, len(names))
-        found[place][names[kind]] += int(pairs[pair])
+        found[place][names[kind]] += count
     return found

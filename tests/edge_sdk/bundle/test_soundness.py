@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import flatbuffers
 import pytest
 
 from edge_sdk.bundle.flatbuffer import FlatReader
@@ -77,3 +78,24 @@ def test_operator_options_that_lead_outside_are_refused(model: bytearray) -> Non
     model[at : at + 4] = (1 << 30).to_bytes(4, "little")
     with pytest.raises(BundleError, match=r"damaged"):
         check(model)
+
+
+@pytest.mark.parametrize("place", [(1 << 63) + 16, (1 << 64) - 16])
+def test_options_behind_the_tables_that_begin_and_end_beyond_all_are_refused(place: int) -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", exc_type=ImportError)
+    operator = schema.OperatorT(
+        opcodeIndex=0, inputs=[0], outputs=[1], largeCustomOptionsOffset=place, largeCustomOptionsSize=(1 << 64) - place
+    )
+    tensors = [schema.TensorT(shape=[1], type=0, buffer=0, name=name) for name in "ab"]
+    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=[operator])
+    model = schema.ModelT(
+        version=3,
+        operatorCodes=[schema.OperatorCodeT(deprecatedBuiltinCode=32, builtinCode=32, customCode="mine")],
+        subgraphs=[graph],
+        buffers=[schema.BufferT()],
+    )
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    with pytest.raises(BundleError) as caught:
+        read_tflite(memoryview(bytes(builder.Output())), "some.tflite")
+    assert "options of an operator" in (caught.value.why or "")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,32 @@ def test_a_small_model_tells_all_of_itself() -> None:
     assert (signature.name, signature.subgraph, list(signature.inputs)) == ("add", 0, ["x"])
     out = signature.outputs["y"]
     assert (out.name, out.shape, out.dtype, out.scale, out.zero_point) == ("out", (2, 3), "int8", 0.5, -3)
+
+
+def test_many_graphs_with_many_operators_to_choose_from_take_no_room_for_what_might_be() -> None:
+    """Of 100 000 each there are 10^10 pairs, which a file of 1 MB can claim: all may be one record."""
+    count = 1000
+    codes = [schema.OperatorCodeT(deprecatedBuiltinCode=0, builtinCode=0) for _ in range(count)]
+    graph = schema.SubGraphT(
+        tensors=[schema.TensorT(shape=[1], type=0, buffer=0, name="a")],
+        inputs=[0],
+        outputs=[0],
+        operators=[schema.OperatorT(opcodeIndex=count - 1, inputs=[0], outputs=[0])],
+    )
+    signature = schema.SignatureDefT(
+        inputs=[schema.TensorMapT(name="x", tensorIndex=0)],
+        outputs=[schema.TensorMapT(name="y", tensorIndex=0)],
+        signatureKey="copy",
+        subgraphIndex=0,
+    )
+    data = small_model(codes=codes, graphs=[graph] * count, signature=signature)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    model = read(data)
+    taken = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert [dict(item.operators) for item in model.subgraphs] == [{"ADD": 1}] * count
+    assert taken < 8 * count * count
 
 
 def test_ends_and_operators_are_those_that_the_generated_classes_read(material: Path) -> None:
