@@ -68,6 +68,7 @@ class HeadFile:
     ) -> None:
         self.path, self._quota_bytes, self._clock = path, quota_bytes, clock
         self._settled = False  # it was read, or there is a reason not to write it
+        self._kinds: tuple[np.dtype[Any], ...] | None = None  # of the caches that it was to be read for
         self.writing: threading.Thread | None = None
 
     @classmethod
@@ -87,7 +88,7 @@ class HeadFile:
 
         Its numbers stay pages of the file, which the kernel can drop.
         """
-        begin = self._clock()
+        begin, self._kinds = self._clock(), layout.kinds
         try:
             with self.path.open("rb") as stream:
                 header, start = _read_header(stream.read(_HEADER_MOST_BYTES))
@@ -129,16 +130,18 @@ class HeadFile:
         if not self.due or caches.axes is None:
             return
         count = len(head)
-        size = sum(array.nbytes // array.shape[axis] for array, axis in zip(caches.arrays, caches.axes, strict=True))
+        # As the next start wants them: longer caches may be of another type than the shortest, for which it asks.
+        kinds = self._kinds or tuple(array.dtype for array in caches.arrays)
+        ends = list(zip(caches.arrays, caches.axes, kinds, strict=True))
+        size = sum(array.size // array.shape[axis] * kind.itemsize for array, axis, kind in ends)
         if count < _LEAST_TOKENS or size * count > _MOST_BYTES:
             self._settled = True
             return
         if common(rows, head) < count:
             return
         self._settled = True
-        arrays = [
-            np.array(array[(slice(None),) * axis + (slice(count),)], order="C")  # a copy: the caches are used meanwhile
-            for array, axis in zip(caches.arrays, caches.axes, strict=True)
+        arrays = [  # copies: the caches are used meanwhile
+            np.array(array[(slice(None),) * axis + (slice(count),)], kind, order="C") for array, axis, kind in ends
         ]
         header = {"tokens": [int(token) for token in head], "computed_s": computed_s, "slow": False}
         # No daemon: a program that asks once ends sooner than a card has written, and would never keep anything.

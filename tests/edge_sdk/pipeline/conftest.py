@@ -25,7 +25,14 @@ class Toy(Model):
 
     engine = "toy"
 
-    def __init__(self, lengths: Sequence[int], prefills: Sequence[int], verifies: Sequence[int], period: int) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        prefills: Sequence[int],
+        verifies: Sequence[int],
+        period: int,
+        halves: Sequence[int],
+    ) -> None:
         super().__init__("toy")
         self.period = period
         self.calls: list[tuple[str, int]] = []
@@ -35,7 +42,7 @@ class Toy(Model):
             for kind, sizes in (("decode", [1]), ("prefill", prefills), ("verify", verifies)):
                 for size in sizes:
                     name = f"cache_{length}_{kind}_{size}"
-                    found[name] = _signature(name, size, length, scored=kind != "prefill")
+                    found[name] = _signature(name, size, length, scored=kind != "prefill", half=length in halves)
         self.signatures = MappingProxyType(found)
 
     def say(self, tokens: Sequence[int]) -> int:
@@ -85,11 +92,12 @@ class ToyRun(Run):
             self.outputs["logits"][0, row] = -0.5 * ((np.arange(VOCABULARY) - best) % VOCABULARY)
 
 
-def _signature(name: str, size: int, length: int, *, scored: bool) -> Signature:
+def _signature(name: str, size: int, length: int, *, scored: bool, half: bool) -> Signature:
     def spec(name: str, shape: tuple[int, ...], kind: str) -> TensorSpec:
         return TensorSpec(name, shape, np.dtype(kind))
 
-    caches = [spec("cache_k", (1, 1, length, 2), "float32"), spec("cache_v", (1, 1, 2, length), "float32")]
+    kind = "float16" if half else "float32"
+    caches = [spec("cache_k", (1, 1, length, 2), kind), spec("cache_v", (1, 1, 2, length), kind)]
     inputs = [
         spec("tokens", (1, size), "int32"),
         spec("input_pos", (size,), "int32"),
@@ -121,14 +129,15 @@ class ToyMaker:
 
 @pytest.fixture
 def toy() -> Callable[..., ToyMaker]:
-    """Make toys: lengths of caches, sizes of runs, and after how many numbers its sayings wrap around."""
+    """Make toys: lengths of caches, sizes of runs, how soon sayings wrap around, and which caches are float16."""
 
     def make(
         lengths: Sequence[int] = (32, 128),
         prefills: Sequence[int] = (4, 16),
         verifies: Sequence[int] = (),
         period: int = 7,
+        halves: Sequence[int] = (),
     ) -> ToyMaker:
-        return ToyMaker(Toy(lengths, prefills, verifies, period))
+        return ToyMaker(Toy(lengths, prefills, verifies, period, halves))
 
     return make

@@ -76,6 +76,19 @@ def test_it_serves_caches_of_other_lengths(toy: MakeToy, file: Path) -> None:
     assert ask(start(toy, file, lengths=(64,)), [*HEAD, 4]) == 20
 
 
+@pytest.mark.parametrize("lengths", [(16, 128), (32, 128)])
+def test_it_is_kept_as_the_shortest_caches_are_whichever_it_was_computed_in(
+    toy: MakeToy, file: Path, lengths: tuple[int, int]
+) -> None:
+    write(toy, file, lengths=lengths, halves=lengths[:1])  # of 16, the shorter ones do not hold it
+    written = file.stat().st_mtime_ns
+    for _ in range(2):
+        again = start(toy, file, lengths=lengths, halves=lengths[:1])
+        assert ask(again, [*HEAD, 3, 3, 8]) == 20
+        assert not again.kin._head_file.due
+    assert file.stat().st_mtime_ns == written
+
+
 @pytest.mark.parametrize("count", [0, 15])
 def test_a_short_head_is_not_worth_a_file(toy: MakeToy, file: Path, count: int) -> None:
     write(toy, file, HEAD[:count])
