@@ -111,8 +111,10 @@ class Conversation:
         return f"<Conversation with {self._language.name}, {used}>"
 
     def prepare(self) -> None:
-        """Have the language model ready for the first prompt."""
-        self._decoder.prepare()
+        """Have the language model ready for the next prompt."""
+        with self._lock:
+            self._check_open()
+            self._decoder.prepare()
 
     def reset(self) -> None:
         """Forget everything that was said."""

@@ -86,8 +86,7 @@ class Decoder:
         self._checkpoint = checkpoint
         self._binding: Binding | None = None
         self._running: Run | None = None
-        self._cancelled = False
-        self._closed = False
+        self._cancelled = self._closed = False
         self._begins = True  # nothing of a prompt was run yet
         self.position = self.recalled = 0
         most = bundle.metadata.max_num_tokens
@@ -103,8 +102,9 @@ class Decoder:
         return f"<Decoder of {self.name}: {self.position} of {self.capacity} tokens, cache of {length}>"
 
     def prepare(self) -> None:
-        """Have all ready for the first prompt, in the shortest cache; only where models are kept open for good."""
-        with self._open(self._stages[0]) as binding:
+        """Have all ready for the next prompt, in the shortest cache or that in use; only where models are kept open."""
+        self._check_open()
+        with self._open(self.caches.stage if self.caches else self._stages[0]) as binding:
             for model in self._models:
                 model.prepare()
             if not self.rows:
@@ -216,10 +216,13 @@ class Decoder:
         if self._turns is not None:
             self._turns.close()
 
-    def _prepare(self, count: int) -> None:
-        """Check that there is room for more tokens."""
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"This decoder of {self.name} was closed.")
+
+    def _prepare(self, count: int) -> None:
+        """Check that there is room for more tokens."""
+        self._check_open()
         self._cancelled = False
         if self.position + count > self.capacity:
             raise PromptTooLong(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +62,45 @@ def test_a_first_answer_loads_neither_jinja_nor_numpys_masked_arrays() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["cv2", "sentencepiece"]
+
+
+def test_a_conversation_may_be_prepared_at_any_time_until_it_is_closed() -> None:
+    said = []
+    for prepares in (False, True):
+        with edge.load("smear", threads=1) as model, model.conversation() as talk:
+            for question, frame in ((QUESTION, PHOTO), ("And platelets?", None)):
+                if prepares:
+                    talk.prepare()
+                said.append(talk.ask(question, frame).text)
+    assert said[:2] == said[2:]
+    with pytest.raises(ClosedError, match="was closed"):
+        talk.prepare()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_a_prepared_decoder_says_what_one_says_that_is_not(toy: Callable[..., Any], count: int) -> None:
+    maker = toy()
+    decoder, prompt = maker.decoder(for_good=True), [3, 5, 4, 6, 8, 9, 7] * 3
+    for _ in range(2):
+        decoder.prepare()
+    assert int(decoder.prefill(prompt[:count]).argmax()) == maker.toy.say(prompt[:count])
+    decoder.prepare()  # in the midst of it
+    assert int(decoder.step(4).argmax()) == maker.toy.say([*prompt[:count], 4])
+
+
+def test_to_prepare_a_decoder_takes_nothing_from_it(toy: Callable[..., Any]) -> None:
+    maker = toy(lengths=(8, 128))
+    decoder, prompt = maker.decoder(for_good=True), [3, 5, 4, 6, 8] * 4
+    decoder.prefill(prompt)
+    decoder.prepare()
+    assert int(decoder.step(4).argmax()) == maker.toy.say([*prompt, 4])
+    decoder.reset(len(prompt))
+    decoder.prepare()
+    decoder.prefill([*prompt, 5])
+    assert decoder.recalled == len(prompt)
+    decoder.close()
+    with pytest.raises(ClosedError, match="was closed"):
+        decoder.prepare()
 
 
 class Talk:
