@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 __all__ = ["begin_ahead"]
 
@@ -21,5 +22,6 @@ def begin_ahead(work: Callable[[], None]) -> threading.Thread:
             logger.debug("What was begun ahead failed: %s", error)
 
     thread = threading.Thread(target=run, name="ahead")  # the process ends after it: the engine may be at work there
-    thread.start()
+    with suppress(RuntimeError):  # of threads, too, there may be enough: then it is done when it is needed
+        thread.start()
     return thread

@@ -32,6 +32,17 @@ def test_what_fails_ahead_is_noted_and_ends_nothing(caplog: pytest.LogCaptureFix
     assert "the card was pulled out" in caplog.text
 
 
+def test_where_no_thread_is_to_be_had_nothing_is_begun_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert not begin_ahead(lambda: done.append("")).is_alive()
+    assert done == []
+
+
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     """Have noted what a model begins ahead."""
