@@ -34,6 +34,8 @@ def flash(port: str, board: str | None, config: Path | None) -> None:
       edge bridge flash auto
       edge bridge flash /dev/ttyACM0 --board rp2 --config incubator.json
     """
+    if "://" in port:
+        raise click.UsageError(f"A board is flashed over its cable: name its /dev/..., or auto, not {port}.")
     with _progress("Copying") as progress:
         hello = write_flash(port, board, config, progress=progress)
     configured = f"configuration CRC {hello.configuration:08x}" if hello.configuration else "no configuration yet"

@@ -29,7 +29,12 @@ _COLOURS = {"text": "cyan", "dropped": "red"}
 @click.command()
 @address_argument
 @click.option("--listen", is_flag=True, help="Send nothing; else it is asked once a second who it is.")
-@click.option("--file", "record", type=click.Path(path_type=Path), help="Show a record that a bridge wrote instead.")
+@click.option(
+    "--file",
+    "record",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Show a record that a bridge wrote instead.",
+)
 @click.option(
     "--relay",
     "number",

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -18,7 +19,7 @@ from boards import EdgeError
 from edge_sdk.cli.bridge.address import json_option, port_option, seconds
 from edge_sdk.cli.text import plain, rows
 from firmware_bridge.bridge import Bridge, open_bridge
-from firmware_bridge.error import BridgeError, UnknownName
+from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted, UnknownName
 from firmware_bridge.reading import Reading
 
 __all__ = ["read"]
@@ -129,15 +130,25 @@ def _as_json(reading: Reading) -> dict[str, Any]:
 
 
 def _stream(bridge: Bridge, names: tuple[str, ...], period_s: float | None) -> Iterator[Reading]:
-    """Give the readings of several sensors as they come; each has a thread that ends when the bridge is closed."""
+    """Give the readings of several sensors as they come; each has a thread that ends when the bridge is closed.
+
+    A microcontroller that is gone is told, and waited for: after it at least one reading counts as lost.
+    """
     came: queue.SimpleQueue[Reading | EdgeError] = queue.SimpleQueue()
 
     def follow(name: str) -> None:
-        try:
-            for reading in bridge.sensor(name).stream(period_s):
-                came.put(reading)
-        except EdgeError as error:
-            came.put(error)
+        lost = 0
+        while True:
+            try:
+                for reading in bridge.sensor(name).stream(period_s):
+                    came.put(replace(reading, missed=reading.missed + lost) if lost else reading)
+                    lost = 0
+            except (BridgeTimeout, Restarted) as error:  # it may come back; what was taken meanwhile is lost
+                click.echo(f"edge: {name}: {error}", err=True)
+                lost = 1
+            except EdgeError as error:
+                came.put(error)
+                return
 
     for name in names:
         threading.Thread(target=follow, args=(name,), name=f"reading {name}", daemon=True).start()

@@ -67,5 +67,9 @@ def test_a_port_to_flash_that_is_not_there_is_told(run: Callable[..., Any]) -> N
         run("flash", "/dev/ttyACM99")
 
 
+def test_a_simulated_board_cannot_be_flashed(run: Callable[..., Any]) -> None:
+    assert run("flash", "sim://").exit_code == 2
+
+
 def test_an_image_that_is_not_there_is_refused(run: Callable[..., Any], tmp_path: Path) -> None:
     assert run("update", tmp_path / "none.slot", "--port", "sim://").exit_code == 2

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from firmware_bridge.error import UnknownName
+from firmware_bridge.error import BridgeClosed, BridgeTimeout, Refused, UnknownName
 from firmware_bridge.reading import Reading
+from firmware_bridge.sensor import Sensor
 
 
 def test_a_sensor_is_read_with_its_unit_and_time(run: Callable[..., Any]) -> None:
@@ -52,6 +53,36 @@ def test_a_gap_is_shown_before_the_reading_after_it(run: Callable[..., Any], mon
     lines = run("read", "door", "--watch", "--port", "sim://").stdout.splitlines()
     assert lines[1].strip() == "-- 7 lost before this one --"
     assert len(lines) == 3
+
+
+def test_a_microcontroller_that_is_gone_for_a_while_leaves_a_gap_and_is_waited_for(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = iter([[20.0], [], [21.0, 22.0]])
+
+    def stream(sensor: Sensor, period_s: float | None) -> Iterator[Reading]:
+        values = next(streams, None)
+        if values is None:
+            raise BridgeClosed("The bridge was closed.")
+        for value in values:
+            yield Reading("door", value, "", time.monotonic(), 0.001)
+        raise BridgeTimeout("The port has not come back in time.")
+
+    monkeypatch.setattr(Sensor, "stream", stream)
+    done = run("read", "door", "--watch", "--count", 3, "--json", "--port", "sim://")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["value"], each["missed"]) for each in told] == [(20.0, 0), (21.0, 1), (22.0, 0)]
+    assert "edge: door: The port has not come back in time." in done.stderr
+
+
+def test_what_does_not_come_back_ends_it(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(sensor: Sensor, period_s: float | None) -> Iterator[Reading]:
+        raise Refused("Sampling sensors was refused.")
+        yield
+
+    monkeypatch.setattr(Sensor, "stream", stream)
+    with pytest.raises(Refused):
+        run("read", "door", "--watch", "--port", "sim://")
 
 
 def test_a_name_that_is_not_there_lists_those_that_are(run: Callable[..., Any]) -> None:
