@@ -32,7 +32,7 @@ from firmware_bridge.wire.line import lines
 from firmware_bridge.wire.message import WRITE, WRITE_ANSWER, Message, encode_message
 from firmware_bridge.wire.number import ECHO, OS
 
-TEXT = "0123456789abcdef"
+TEXT = "0123456789abcdef0123456789ab"  # a frame of 63 bytes
 
 
 def far_end() -> None:

@@ -49,19 +49,18 @@ class DescriptorPort:
     def read(self, timeout_s: float) -> bytes:
         """Give what has come, or wait for it; ``b""`` when nothing came in time."""
         with self._reading:
-            left_s = timeout_s
             while not self._closed:
-                events = self._readable.poll((left_s if left_s < _SLICE_S else _SLICE_S) * 1000)
+                events = self._readable.poll((timeout_s if timeout_s < _SLICE_S else _SLICE_S) * 1000)
                 if events:
-                    return self._take(events[0][1])
-                left_s -= _SLICE_S
-                if left_s <= 0:
+                    if not events[0][1] & select.POLLIN:
+                        raise self._gone("the other side hung up")
+                    return self._take()
+                timeout_s -= _SLICE_S
+                if timeout_s <= 0:
                     return b""
             raise self._gone("it was closed here")
 
-    def _take(self, event: int) -> bytes:
-        if not event & select.POLLIN:
-            raise self._gone("the other side hung up")
+    def _take(self) -> bytes:
         try:
             data = os.read(self._descriptor, _READ_BYTES)
         except BlockingIOError:
