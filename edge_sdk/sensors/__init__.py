@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_sdk.sensors.journal import Entry, Journal, read_journal
+    from edge_sdk.sensors.rule_file import read_rules
+    from edge_sdk.sensors.service import Service
     from edge_sdk.sensors.trigger import Event, Trigger
 
 # Public name -> module.
@@ -17,11 +19,13 @@ _HOME = {
     "Entry": "edge_sdk.sensors.journal",
     "Event": "edge_sdk.sensors.trigger",
     "Journal": "edge_sdk.sensors.journal",
+    "Service": "edge_sdk.sensors.service",
     "Trigger": "edge_sdk.sensors.trigger",
     "read_journal": "edge_sdk.sensors.journal",
+    "read_rules": "edge_sdk.sensors.rule_file",
 }
 
-__all__ = ["Entry", "Event", "Journal", "Trigger", "read_journal"]
+__all__ = ["Entry", "Event", "Journal", "Service", "Trigger", "read_journal", "read_rules"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,320 @@
+"""Runs rules as a service: reads sensors, fires triggers, sets outputs and has questions asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edge_sdk.errors import EdgeError
+from edge_sdk.sensors.asker import Asker
+from edge_sdk.sensors.record import ACTION, EVENT, NOTE, PROBLEM, READING, Record, Tell
+from edge_sdk.sensors.rule import Move, Rule, Rules, Set
+from edge_sdk.sensors.rule_check import check_rules
+from edge_sdk.sensors.trigger import BLIND, FIRED, SEEING, Event, Trigger
+from firmware_bridge.bridge import Bridge
+from firmware_bridge.error import BridgeClosed, BridgeError, Refused, Restarted
+from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
+from firmware_bridge.job import Job
+from firmware_bridge.reading import Reading
+
+__all__ = ["Service"]
+
+PERIOD_S = 0.1
+_READ_S = 0.5
+_ACT_S = 3.0  # what an action over a bad line may take before outputs go safe
+_AGAIN_S = 1.0
+_GONE_S = 1.0  # the lease: outputs are safe by then
+
+
+@dataclass(slots=True)
+class _Running:
+    """A rule and where it stands.
+
+    ``due_s`` is when it is to act again, ``again_s`` when those of its outputs are tried again that would not be set.
+    """
+
+    rule: Rule
+    trigger: Trigger | None
+    due_s: float
+    undone: tuple[Set, ...] = ()
+    again_s: float = 0.0
+
+
+class Service:
+    """Rules at work on a bridge; `step` does all that is due, `run` does so again and again.
+
+    Outputs and axes act only if the bridge was opened for that: with ``allow=`` what the rules allow, and not with
+    ``dry_run=True``. When the microcontroller was away, restarted or let go of its lease, its outputs are safe: every
+    trigger is armed anew then, so that what holds still fires again.
+
+    Parameters
+    ----------
+    rules : Rules
+        What is to be done; checked against the bridge's dictionary.
+    bridge : Bridge
+        Open; it is closed by whoever opened it.
+    tell : function
+        Takes a `Record` of all that happens, from this thread and the asker's.
+    act : bool
+        Whether it is meant: words alone differ (``would set``), since it is the bridge that acts or does not.
+    asker : Asker, optional
+        Answers questions; without one they are told as not asked.
+    heartbeat : Heartbeat
+        Told that the work goes on.
+    clock, sleep : function
+        Monotonic seconds; waits, unless it was stopped.
+
+    Raises
+    ------
+    RuleError
+        If the rules name what is not there or not allowed.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        bridge: Bridge,
+        tell: Tell,
+        *,
+        act: bool = False,
+        asker: Asker | None = None,
+        heartbeat: Heartbeat = HEARTBEAT,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        check_rules(rules, bridge.dictionary)
+        self._rules, self._bridge, self._tell, self._act = rules, bridge, tell, act
+        self._asker, self._heartbeat, self._clock = asker, heartbeat, clock
+        self._ended = threading.Event()
+        self._sleep = sleep or self._ended.wait
+        self._running = [self._start(rule) for rule in rules.rules]
+        self._show_s = self._answered_s = clock()
+        self._gone = False
+        self._blind: set[str] = set()
+        self._jobs: list[tuple[Rule, Job]] = []
+        self._state = self._bridge_state()
+
+    def _start(self, rule: Rule) -> _Running:
+        trigger = None
+        if rule.when:
+            limits = rule.when.limits
+            trigger = Trigger(
+                self._bridge.sensor(rule.when.sensor), above=limits.above, below=limits.below, for_s=limits.for_s,
+                rearm_above=limits.rearm_above, rearm_below=limits.rearm_below, clock=self._clock,
+            )  # fmt: skip
+        return _Running(rule, trigger, self._clock())
+
+    def stop(self) -> None:
+        """End `run` soon; from any thread or a signal's handler."""
+        self._ended.set()
+
+    def run(self, for_s: float | None = None) -> None:
+        """Work until stopped, or for so long; outputs are safe afterwards.
+
+        Raises
+        ------
+        BridgeClosed
+            If the bridge was closed meanwhile.
+        """
+        begin_s = self._clock()
+        try:
+            with self._heartbeat.working():
+                while not self._ended.is_set() and (for_s is None or self._clock() - begin_s < for_s):
+                    next_s = self._clock() + PERIOD_S
+                    self.step()
+                    self._sleep(max(0.0, next_s - self._clock()))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Make all outputs safe, then end what is being asked; twice is harmless."""
+        self._ended.set()
+        if self._act:
+            try:
+                self._bridge.stop()
+            except EdgeError as error:  # the lease that nobody renews does it
+                self._say(PROBLEM, "bridge", f"not told to stop: {error.what} The lease runs out within a second.")
+        if self._asker is not None:
+            self._asker.close()
+
+    def step(self) -> None:
+        """Do once what is due."""
+        self._heartbeat.beat()
+        readings = self._read()
+        self._look_at_bridge()
+        for running in self._running:
+            self._step(running, readings)
+        self._look_at_jobs()
+        now_s = self._clock()
+        if readings and now_s >= self._show_s:
+            self._show_s = max(self._show_s + self._rules.readings_every_s, now_s)
+            self._show(readings)
+
+    def _show(self, readings: dict[str, Reading | str]) -> None:
+        words = [str(one) if isinstance(one, Reading) else f"{name} unknown" for name, one in readings.items()]
+        told = [_plain(one) for one in readings.values() if isinstance(one, Reading)]
+        missing = [name for name, one in readings.items() if not isinstance(one, Reading)]
+        data = {"readings": told, "missing": missing}
+        self._tell(Record(READING, self._clock(), "sensors", ", ".join(words), data))
+
+    def _read(self) -> dict[str, Reading | str]:
+        """Read every sensor once; where one does not answer, give why in its place."""
+        found: dict[str, Reading | str] = {}
+        silent = ""
+        for name in self._rules.sensors:
+            if silent:  # the bridge is not there: to ask for each sensor would take a time-out each
+                found[name] = silent
+                continue
+            try:
+                found[name] = self._bridge.sensor(name).read(timeout_s=_READ_S)
+                self._answered_s = self._clock()
+            except BridgeClosed:
+                raise
+            except BridgeError as error:
+                found[name] = error.what
+                if isinstance(error, Refused):  # it answers, if only with a refusal
+                    self._answered_s = self._clock()
+                else:
+                    silent = error.what
+            self._heartbeat.beat()
+        return found
+
+    def _look_at_bridge(self) -> None:
+        """Tell when the bridge is gone, back or restarted; all triggers are armed anew after that."""
+        gone = self._clock() - self._answered_s > _GONE_S
+        if gone and not self._gone:
+            self._say(PROBLEM, "bridge", "the microcontroller does not answer; its outputs go safe by themselves")
+        elif self._gone and not gone:
+            self._say(NOTE, "bridge", "the microcontroller answers again; its outputs are safe, rules begin anew")
+            self._arm()
+        self._gone = gone
+        state = self._bridge_state()
+        if not gone and state != self._state:
+            why = "restarted" if state[0] != self._state[0] else "went without its lease: the work stood still"
+            self._say(PROBLEM, "bridge", f"the microcontroller {why}; its outputs are safe, rules begin anew")
+            self._arm()
+            self._state = state
+
+    def _bridge_state(self) -> tuple[int, int]:
+        return self._bridge.info.boot, self._bridge.statistics.lapses
+
+    def _arm(self) -> None:
+        for running in self._running:
+            if running.trigger is not None:
+                running.trigger.reset()
+
+    def _step(self, running: _Running, readings: dict[str, Reading | str]) -> None:
+        rule, trigger, now_s = running.rule, running.trigger, self._clock()
+        if trigger is not None:
+            reading = readings[trigger.sensor.name]
+            event = trigger.update(reading) if isinstance(reading, Reading) else trigger.miss(reading)
+            if event is not None:
+                self._tell_event(rule, event)
+            if event is not None and event.kind == FIRED:
+                running.due_s = now_s + (rule.every_s or 0.0)
+                self._do(running)
+                return
+            if trigger.armed or trigger.blind:
+                running.undone = ()
+                return
+        if rule.every_s is not None and now_s >= running.due_s:
+            running.due_s = max(running.due_s + rule.every_s, now_s)
+            self._do(running)
+        elif running.undone and now_s >= running.again_s:
+            self._set(running, running.undone, again=True)
+
+    def _tell_event(self, rule: Rule, event: Event) -> None:
+        if event.kind in (BLIND, SEEING):  # of a sensor, however many rules go by it
+            told = event.sensor in self._blind
+            if told == (event.kind == BLIND):
+                return
+            (self._blind.add if event.kind == BLIND else self._blind.discard)(event.sensor)
+        kind = PROBLEM if event.kind == BLIND else EVENT
+        data = {"event": event.kind} | (_plain(event.reading) if event.reading else {})
+        name = event.sensor if event.kind in (BLIND, SEEING) else rule.name
+        self._tell(Record(kind, self._clock(), name, f"{name}: {event.text}", data))
+
+    def _do(self, running: _Running) -> None:
+        rule = running.rule
+        if rule.say:
+            self._say(NOTE, rule.name, rule.say)
+        self._set(running, rule.sets)
+        if rule.move:
+            move = rule.move
+            self._perform(rule, f"move {move}", self._moving(rule, move), {"axis": move.axis, "um": move.um})
+        if rule.ask and self._asker is not None:
+            self._asker.put(rule)
+        elif rule.ask:
+            self._say(NOTE, rule.name, "not asked: questions are left out")
+
+    def _set(self, running: _Running, sets: tuple[Set, ...], *, again: bool = False) -> None:
+        """Set outputs; those that will not be, for lack of a lease or over a bad line, are tried again soon."""
+        rule = running.rule
+        undone = []
+        for each in sets:
+            data = {"output": each.output, "value": each.value}
+            if not self._perform(rule, f"set {each}", self._setting(each), data, again=again):
+                undone.append(each)
+        running.undone, running.again_s = tuple(undone), self._clock() + _AGAIN_S
+
+    def _setting(self, each: Set) -> Callable[[], None]:
+        return lambda: self._bridge.output(each.output).set(each.value, for_s=each.for_s)
+
+    def _moving(self, rule: Rule, move: Move) -> Callable[[], None]:
+        def begin() -> None:
+            axis = self._bridge.axis(move.axis)
+            ways = {"by": axis.move_by_um, "to": axis.move_to_um}
+            self._jobs.append((rule, axis.home() if move.how == "home" else ways[move.how](move.um)))
+
+        return begin
+
+    def _perform(
+        self, rule: Rule, what: str, act: Callable[[], None], data: dict[str, Any], *, again: bool = False
+    ) -> bool:
+        """Do something and tell it; say whether it was done."""
+        self._heartbeat.expect(_ACT_S)
+        try:
+            act()
+        except BridgeClosed:
+            raise
+        except EdgeError as error:
+            if not again:
+                self._say(PROBLEM, rule.name, f"{rule.name}: could not {what}: {error.what}")
+            return False
+        finally:
+            self._heartbeat.beat()
+        words = what if self._act else f"would {what}"
+        self._tell(Record(ACTION, self._clock(), rule.name, f"{rule.name}: {words}", {**data, "dry": not self._act}))
+        return True
+
+    def _look_at_jobs(self) -> None:
+        """Tell which moves have ended."""
+        self._jobs = [pair for pair in self._jobs if self._goes_on(*pair)]
+
+    def _goes_on(self, rule: Rule, job: Job) -> bool:
+        try:
+            state = job.state
+        except BridgeClosed:
+            raise
+        except BridgeError as error:
+            if not isinstance(error, (Restarted, Refused)):  # asked again the next time
+                return not self._gone
+            self._say(PROBLEM, rule.name, f"{rule.name}: {error.what}")
+            return False
+        if state == "running":
+            return True
+        if self._act:
+            kind = ACTION if state == "done" else PROBLEM
+            self._say(kind, rule.name, f"{rule.name}: {job.what}: {state}{f', {job.why}' if job.why else ''}")
+        return False
+
+    def _say(self, kind: str, name: str, text: str) -> None:
+        self._tell(Record(kind, self._clock(), name, text))
+
+
+def _plain(reading: Reading) -> dict[str, Any]:
+    sure_s = round(reading.uncertainty_s, 6)
+    return {"sensor": reading.name, "value": reading.value, "unit": reading.unit, "uncertainty_s": sure_s}

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_sdk.cli.main import edge
+from edge_sdk.cli.run_view import PlainView
+from edge_sdk.errors import RuleError
+from edge_sdk.sensors import read_journal
+from edge_sdk.sensors.record import EVENT, READING, Record
+from firmware_bridge.error import NoDevice
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples/incubator.toml"
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(edge, ["run", *map(str, arguments)], catch_exceptions=False)
+
+
+def test_the_example_runs_dry_on_a_simulated_incubator_and_says_what_it_would_set() -> None:
+    done = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask")
+    assert done.exit_code == 0
+    assert "dry run: nothing is set, only told; --act does it" in done.stdout
+    assert "cold: would set heater to 1 for 6 s" in done.stdout
+    assert "temperature 2" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "Ended: actions cold 1; nothing was set" in done.stdout
+
+
+def test_with_act_it_says_that_it_was_set_and_what_may_act() -> None:
+    text = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask", "--act").stdout
+    assert "acting: heater, fan, lamp may act" in text
+    assert "cold: set heater to 1 for 6 s" in text
+    assert "all outputs are safe" in text
+
+
+def test_each_line_of_json_is_one_thing_that_happened() -> None:
+    lines = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask", "--json").stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    kinds = [each["kind"] for each in told]
+    assert kinds[:3] == ["note", "event", "action"]
+    assert (told[2]["output"], told[2]["value"], told[2]["dry"]) == ("heater", 1, True)
+    assert {each["sensor"] for each in told[kinds.index("reading")]["readings"]} == {"temperature", "humidity", "door"}
+
+
+def test_the_journal_holds_what_was_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    shown = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask", "--log", log, "--json").stdout
+    assert [entry.record.text for entry in read_journal(log)] == [
+        json.loads(line)["text"] for line in shown.splitlines()
+    ]
+
+
+def test_a_file_is_checked_and_nothing_is_started() -> None:
+    done = run(EXAMPLE, "--bridge", "sim://", "--check")
+    assert done.stdout == f"{EXAMPLE}: 6 rules, all of them can run on sim://incubator?pace=40&seed=150.\n"
+
+
+def test_what_is_wrong_with_a_file_ends_it_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(EXAMPLE.read_text().replace('sensor = "humidity"', 'sensor = "moisture"'))
+    with pytest.raises(RuleError, match="no sensor 'moisture'"):
+        run(path, "--bridge", "sim://")
+
+
+def test_a_device_that_is_not_there_is_never_replaced_by_a_simulated_one() -> None:
+    with pytest.raises(NoDevice):
+        run(EXAMPLE, "--bridge", "/dev/ttyNOWHERE", "--for", "1s")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_ends_in_order_when_it_is_told_to(number: signal.Signals, status: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "edge_sdk",
+        "run",
+        str(EXAMPLE),
+        "--bridge",
+        "sim://",
+        "--act",
+        "--no-ask",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        while json.loads(running.stdout.readline())["kind"] != "action":
+            pass
+        running.send_signal(number)
+        shown, said = running.communicate(timeout=60)
+    assert running.returncode == status
+    assert "Traceback" not in said
+    if number == signal.SIGTERM:
+        assert "all outputs are safe" in shown.splitlines()[-1]
+
+
+def test_a_question_is_answered_from_a_simulated_camera_with_its_readings(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        'camera = "sim://smear"\n[rule.look]\nevery_s = 1\n'
+        'ask = { prompt = "How many white blood cells are there?", sensors = ["temperature"] }\n'
+    )
+    command = [sys.executable, "-m", "edge_sdk", "run", str(path), "--bridge", "sim://", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            told = json.loads(line)
+            if told["kind"] == "answer":
+                break
+        running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=60)
+    assert "white blood cell" in told["answer"]
+    assert told["frames"][0].startswith("sim://smear#")
+    assert told["readings"][0]["name"] == "temperature"
+    assert (running.returncode, said) == (0, "")
+
+
+def test_on_a_terminal_the_readings_stay_on_the_last_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    view = PlainView(100.0, live=True, blocks=True)
+    for value in (20.0, 30.0):
+        data = {"readings": [{"sensor": "temperature", "value": value, "unit": "degC"}], "missing": ["door"]}
+        view.show(Record(READING, 101.0, "sensors", "", data))
+    view.show(Record(EVENT, 102.0, "warm", "warm: it is"))
+    view.close()
+    bottom = "   1.0 s  temperature 30 degC ▁█   door unknown"
+    # click leaves steering codes out here, where nobody looks
+    assert capsys.readouterr().out.endswith(f"\r{bottom}\r   2.0 s  warm: it is\n{bottom}\n")
