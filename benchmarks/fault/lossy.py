@@ -44,9 +44,9 @@ def ways(count: int, dice: random.Random) -> list[int]:
 
 
 def works(bridge: Bridge) -> bool:
-    """Say whether a bridge is usable, without faults."""
+    """Say whether a bridge is usable, without faults, ten times in a row."""
     try:
-        return bridge.echo("still there?") == "still there?"
+        return all(bridge.echo(f"still there? {count}") for count in range(10))
     except BridgeError:
         return False
 
@@ -69,8 +69,16 @@ def flip(interpreter: Interpreter, folder: Path, *, frames: int, seed: int) -> d
     return found | compare(asked, ran).counts() | {"wedged": int(not usable)}
 
 
-def move(interpreter: Interpreter, folder: Path, *, moves: int, seed: int, faults: Faults = LOSSES) -> dict[str, Any]:
-    """Move an axis by so many small ways, and see where it stands after each."""
+def move(
+    interpreter: Interpreter,
+    folder: Path,
+    *,
+    moves: int,
+    seed: int,
+    faults: Faults = LOSSES,
+    answer: tuple[tuple[str, int], ...] = (),
+) -> dict[str, Any]:
+    """Move an axis by so many small ways, and see where it stands after each; `answer` is what the first one meets."""
     dice = random.Random(seed)
     asked: list[tuple[float, str]] = []
     off_target = 0
@@ -78,6 +86,7 @@ def move(interpreter: Interpreter, folder: Path, *, moves: int, seed: int, fault
         axis = bridge.axis("x")
         axis.home().wait()
         rig.change(faults)
+        rig.faults.to_host.meet(*answer)
         begun_s = time.monotonic()
         for by in ways(moves, dice):
             asked.append((by, attempt(lambda by=by: axis.move_by_um(by).wait())))

@@ -48,6 +48,7 @@ _WORDS = {
 _SCHEDULES = {
     "losses": "20 % dropped, 10 % doubled, 5 % 400 ms late, each way",
     "flips": "one bit turned over in 10 %, each way",
+    "double": "the first answer comes twice, nothing else",
 }
 
 Counts = dict[str, Any]

@@ -21,7 +21,12 @@ from .rig import Interpreter
 
 __all__ = ["SCHEDULES", "contest"]
 
-SCHEDULES: Mapping[str, Faults] = {"losses": lossy.LOSSES, "flips": Faults(flip=0.1)}
+SCHEDULES: Mapping[str, tuple[Faults, tuple[tuple[str, int], ...]]] = {
+    "losses": (lossy.LOSSES, ()),
+    "flips": (Faults(flip=0.1), ()),
+    "double": (Faults(), (("double", 0),)),
+}
+"""What goes wrong both ways, and what the first answer meets."""
 _HERE = Path(__file__).parent
 _SIDES: Mapping[str, tuple[type[PeerDevice], Split, str, tuple[str, ...]]] = {
     "smpclient": (SmpDevice, by_line, "smp_peer.py", ("plain",)),
@@ -35,19 +40,21 @@ def contest(interpreter: Interpreter, python: Path, short: bool, seed: int) -> d
     moves = 10 if short else 200
     found: dict[str, Any] = {"moves": moves, "versions": _versions(python), "schedules": {}}
     with tempfile.TemporaryDirectory() as folder:
-        for schedule, faults in SCHEDULES.items():
-            sides = {"ours": lossy.move(interpreter, Path(folder) / schedule, moves=moves, seed=seed, faults=faults)}
-            sides["ours"]["usable_after"] = "all" if not sides["ours"]["wedged"] else "none"
+        for schedule, (faults, answer) in SCHEDULES.items():
+            place = Path(folder) / schedule
+            ours = lossy.move(interpreter, place, moves=moves, seed=seed, faults=faults, answer=answer)
+            sides = {"ours": ours | {"usable_after": "none" if ours["wedged"] else "all"}}
             for name in _SIDES:
-                sides[name] = _side(name, python, faults, moves, seed, Path(folder) / schedule)
+                sides[name] = _side(name, python, schedule, moves, seed, place)
                 print(f"{schedule}, {name}: {json.dumps(sides[name])}", flush=True)
             found["schedules"][schedule] = sides
     return found
 
 
-def _side(name: str, python: Path, faults: Faults, moves: int, seed: int, folder: Path) -> dict[str, Any]:
+def _side(name: str, python: Path, schedule: str, moves: int, seed: int, folder: Path) -> dict[str, Any]:
     """Run one of the others: connected without faults, moved with them, asked without them."""
     kind, split, script, how = _SIDES[name]
+    faults, answer = SCHEDULES[schedule]
     device = kind()
     proxy = PtyProxy(device.end, FaultPair(Faults(), seed=seed, split=split), folder / "peer")
     command = [str(python), str(_HERE / script), str(proxy.path), str(moves), str(seed), *how]
@@ -57,6 +64,7 @@ def _side(name: str, python: Path, faults: Faults, moves: int, seed: int, folder
             lossy_lines = (proxy.faults.to_device, proxy.faults.to_host)
             for line in lossy_lines:
                 line.faults = faults
+            proxy.faults.to_host.meet(*answer)
             begun_s = time.monotonic()
             told = _hear(process, "told")
             took_s = time.monotonic() - begun_s

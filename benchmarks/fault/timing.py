@@ -74,6 +74,7 @@ def telemetry(
         "seconds": round(now_s, 1),
         "readings": count,
         "per_second": round(count / now_s, 1),
+        "periods_left_out": round(1000 * now_s) - count - told,  # the device was too busy to sample: times tell it
         "missed_and_told": told,
         "missed_unseen": unseen,
         "retransmits": statistics.retransmits,
