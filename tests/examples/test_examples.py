@@ -14,6 +14,7 @@ ARGUMENTS = {
     "count_a_folder.py": [str(Path(PHOTO).parent)],
     "move_a_stage.py": ["sim://stage"],
     "talk_about_a_frame.py": [PHOTO],
+    "temperature_of_a_frame.py": ["sim://smear", "sim://incubator"],
     "warm_an_incubator.py": ["sim://incubator"],
     "watch_a_camera.py": ["sim://smear"],
 }
