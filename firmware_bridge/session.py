@@ -277,8 +277,8 @@ class Session:
                 self.hello = hello
                 if restarted:
                     logger.warning("The microcontroller has restarted: outputs are safe, positions unknown.")
-                if restarted or anew:
-                    self._open(hello, lane)
+                if (restarted or anew) and self._open(hello, lane) != hello.boot:
+                    hello = self.hello = self._hello(lane)  # it restarted once more in between, and opened it then
                 if before is None or hello.dictionary != before.dictionary:
                     self.on_dictionary()
             finally:
@@ -311,8 +311,8 @@ class Session:
         self._note(answer)
         return hello
 
-    def _open(self, hello: Hello, lane: Lane) -> None:
-        """Open a session under a new number, once the lease of a process that is gone has run out."""
+    def _open(self, hello: Hello, lane: Lane) -> object:
+        """Open a session under a new number, once another's lease has run out; give the boot number of who did."""
         session = int.from_bytes(os.urandom(4), "big")
         body = {"s": session, "pv": agree(list(hello.protocols)), "ms": round(self.lease_s * 1000)}
         left_s = min(hello.lease_s + 0.2, _HELD_S)
@@ -329,6 +329,7 @@ class Session:
         self._note(answer)
         self._work.newest = self._safety.newest = 0
         self._opened = self.epoch + 1, session
+        return answer.body.get("boot")
 
     def _lane(self) -> Lane:
         """Give the lane to ask in: while a port is being greeted that is its own, for the thread that does so."""

@@ -19,7 +19,9 @@ from firmware_bridge.error import (
     Restarted,
     UnknownName,
 )
+from firmware_bridge.hello import Hello
 from firmware_bridge.job import JobFailed
+from firmware_bridge.lane import Lane
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import decode_message
 
@@ -180,6 +182,26 @@ def test_a_restart_is_noticed_by_the_next_renewal_of_the_lease(incubator: Stand)
     assert incubator.bridge.statistics.requests - sends <= 3 + len(incubator.ports)  # renewal, hello, session
     assert incubator.bridge.output("heater").value == 0
     incubator.bridge.output("heater").on()
+
+
+def test_a_restart_between_hello_and_session_is_not_taken_for_another_owner_of_the_lease(
+    incubator: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, before = incubator.bridge._session, incubator.bridge.info.boot
+    hello, boots = session._hello, []
+
+    def restart_after(lane: Lane) -> Hello:
+        told = hello(lane)
+        boots.append(told.boot)
+        if len(boots) == 1:
+            incubator.device.restart()
+        return told
+
+    monkeypatch.setattr(session, "_hello", restart_after)
+    incubator.device.restart()
+    incubator.bridge.look()
+    assert len({before, *boots}) == 3
+    assert incubator.bridge.info.boot == incubator.bridge.look().boot == boots[1]
 
 
 def test_a_command_under_way_while_it_restarts_is_an_error_and_the_frames_are_kept(
