@@ -38,6 +38,35 @@ _PLACE = "/fw"
 _PACKAGE = "firmware_bridge"
 _AGAIN_S = 1
 _FILE, _FOLDER = 0x8000, 0x4000
+_CLOSE = 4  # of MicroPython's streams
+
+
+class Piece(getattr(io, "RawIOBase", io.IOBase)):  # type: ignore[misc]
+    """One file of an image, read a few bytes at a time: there is little memory, and less of it in one piece."""
+
+    def __init__(self, file: "Any", size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def readable(self) -> bool:
+        """Be readable."""
+        return True
+
+    def readinto(self, buffer: "Any") -> int:
+        """Read on."""
+        count: int = self._file.readinto(memoryview(buffer)[: self._left])
+        self._left -= count
+        return count
+
+    def ioctl(self, request: int, argument: int) -> int:
+        """Be closed, as MicroPython asks for it."""
+        if request == _CLOSE:
+            self._file.close()
+        return 0
+
+    def close(self) -> None:
+        """Be closed, as CPython asks for it."""
+        self._file.close()
 
 
 class Image:
@@ -95,10 +124,11 @@ class Image:
         """Open a file, to be read."""
         if path.strip("/") not in self._files:
             raise OSError(2)
+        gc.collect()  # compiling takes memory in large pieces
         start, size = self._files[path.strip("/")]
-        with open(self._path, "rb") as file:
-            file.seek(start)
-            return io.BytesIO(file.read(size))
+        file = open(self._path, "rb")  # noqa: SIM115 (Piece closes it)
+        file.seek(start)
+        return Piece(file, size)
 
 
 def take(path: str) -> None:

@@ -60,11 +60,11 @@ def flashed(folder: Path, files: dict[str, bytes], size: int = 1 << 20) -> Path:
     return flash
 
 
-def board(folder: Path, base: Path, *, speed: float = 1) -> Desk:
+def board(folder: Path, base: Path, *, speed: float = 1, heap_kb: int = 1024) -> Desk:
     """Put a board on the desk, with a copy of a flash."""
     flash = folder / "copy"
     shutil.copy(base, flash)
-    return Desk(unix(), flash, speed=speed)
+    return Desk(unix(), flash, speed=speed, heap_kb=heap_kb)
 
 
 def firmware(version: str = "0.1.0", **changed: str) -> bytes:

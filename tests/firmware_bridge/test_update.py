@@ -132,6 +132,27 @@ def test_the_power_going_at_any_time_of_an_update_leaves_a_board_that_answers(de
         assert runs(bridge) == ("a", True, "0.2.0")
 
 
+def test_a_board_with_little_memory_starts_and_takes_an_update(base: Path, tmp_path: Path) -> None:
+    with board(tmp_path, base, heap_kb=280) as desk, bridge_to(desk) as bridge:
+        bridge.update(firmware("0.2.0"))
+        bridge.confirm()
+        assert runs(bridge) == ("a", False, "0.2.0")
+
+
+def test_a_confirmed_slot_that_was_damaged_gives_way_to_what_was_flashed(tmp_path: Path) -> None:
+    state = b'{"good":"a","trial":"","tried":false}'
+    files = {**whole(), "/boot.json": state, "/slot/a": firmware("0.2.0")[:-1] + b"!"}
+    with board(tmp_path, flashed(tmp_path, files)) as desk, bridge_to(desk) as bridge:
+        assert runs(bridge) == ("", False, "0.1.0")
+
+
+def test_a_flashed_image_that_was_damaged_does_not_hinder_a_slot_that_is_whole(tmp_path: Path) -> None:
+    state = b'{"good":"a","trial":"","tried":false}'
+    files = {**whole(), "/boot.json": state, "/slot/a": firmware("0.2.0"), "/slot/factory": b"damaged"}
+    with board(tmp_path, flashed(tmp_path, files)) as desk, bridge_to(desk) as bridge:
+        assert runs(bridge) == ("a", False, "0.2.0")
+
+
 def test_three_ctrl_c_give_the_repl_and_its_reset_the_firmware_again(desk: Desk) -> None:
     import serial
 

@@ -26,6 +26,8 @@ class Desk:
         ``rp2`` or ``esp32``.
     speed : float
         How many times too fast its timers run.
+    size, heap_kb : int
+        Of its flash, where it is made, and of its memory, where objects take twice what they take on 32 bits.
 
     Attributes
     ----------
@@ -36,11 +38,18 @@ class Desk:
     """
 
     def __init__(
-        self, program: str, flash: Path, *, chip: str = "rp2", speed: float = 1, size: int = FLASH_BYTES
+        self,
+        program: str,
+        flash: Path,
+        *,
+        chip: str = "rp2",
+        speed: float = 1,
+        size: int = FLASH_BYTES,
+        heap_kb: int = 1024,
     ) -> None:
         if not flash.exists():
             flash.write_bytes(b"\xff" * size)
-        self._command = [program, "-X", "heapsize=1M", str(HERE / "board.py"), str(flash), str(speed), "0"]
+        self._command = [program, "-X", f"heapsize={heap_kb}k", str(HERE / "board.py"), str(flash), str(speed), "0"]
         self._path = f"{HERE / 'fake'}:{HERE / ('fake_' + chip)}"
         self._far, self._near = pty.openpty()
         tty.setraw(self._near)
