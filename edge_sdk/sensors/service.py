@@ -15,7 +15,17 @@ from edge_sdk.sensors.rule import Move, Rule, Rules, Set
 from edge_sdk.sensors.rule_check import check_rules
 from edge_sdk.sensors.trigger import BLIND, FIRED, SEEING, Event, Trigger
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.error import BridgeClosed, BridgeError, Refused, Restarted
+from firmware_bridge.error import (
+    BridgeClosed,
+    BridgeError,
+    BridgeTimeout,
+    NoDevice,
+    NoProtocol,
+    PortBusy,
+    PortGone,
+    Refused,
+    Restarted,
+)
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
 from firmware_bridge.job import Job
 from firmware_bridge.reading import Reading
@@ -26,6 +36,7 @@ PERIOD_S = 0.1
 _READ_S = 0.5
 _ACT_S = 3.0  # what an action over a bad line may take before outputs go safe
 _AGAIN_S = 1.0
+_AWAY = (BridgeTimeout, PortGone, NoDevice, NoProtocol, PortBusy)
 _GONE_S = 1.0  # the lease: outputs are safe by then
 
 
@@ -61,7 +72,7 @@ class Service:
     act : bool
         Whether it is meant: words alone differ (``would set``), since it is the bridge that acts or does not.
     asker : Asker, optional
-        Answers questions; without one they are told as not asked.
+        Answers questions; without one they are left out.
     heartbeat : Heartbeat
         Told that the work goes on.
     clock, sleep : function
@@ -175,10 +186,10 @@ class Service:
                 raise
             except BridgeError as error:
                 found[name] = error.what
-                if isinstance(error, Refused):  # it answers, if only with a refusal
-                    self._answered_s = self._clock()
-                else:
+                if isinstance(error, _AWAY):
                     silent = error.what
+                else:  # it answers, if only that this sensor does not
+                    self._answered_s = self._clock()
             self._heartbeat.beat()
         return found
 
@@ -193,7 +204,7 @@ class Service:
         self._gone = gone
         state = self._bridge_state()
         if not gone and state != self._state:
-            why = "restarted" if state[0] != self._state[0] else "went without its lease: the work stood still"
+            why = "restarted" if state[0] != self._state[0] else "went without its lease for a while"
             self._say(PROBLEM, "bridge", f"the microcontroller {why}; its outputs are safe, rules begin anew")
             self._arm()
             self._state = state
@@ -235,7 +246,8 @@ class Service:
         kind = PROBLEM if event.kind == BLIND else EVENT
         data = {"event": event.kind} | (_plain(event.reading) if event.reading else {})
         name = event.sensor if event.kind in (BLIND, SEEING) else rule.name
-        self._tell(Record(kind, self._clock(), name, f"{name}: {event.text}", data))
+        text = event.text if event.kind == SEEING else f"{name}: {event.text}"
+        self._tell(Record(kind, self._clock(), name, text, data))
 
     def _do(self, running: _Running) -> None:
         rule = running.rule
@@ -247,8 +259,6 @@ class Service:
             self._perform(rule, f"move {move}", self._moving(rule, move), {"axis": move.axis, "um": move.um})
         if rule.ask and self._asker is not None:
             self._asker.put(rule)
-        elif rule.ask:
-            self._say(NOTE, rule.name, "not asked: questions are left out")
 
     def _set(self, running: _Running, sets: tuple[Set, ...], *, again: bool = False) -> None:
         """Set outputs; those that will not be, for lack of a lease or over a bad line, are tried again soon."""

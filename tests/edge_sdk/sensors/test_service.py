@@ -13,7 +13,7 @@ from edge_sdk.pipeline import ReadingLine
 from edge_sdk.sensors import Service, read_rules
 from edge_sdk.sensors.asker import Asker, Opener
 from edge_sdk.sensors.record import Record
-from firmware_bridge.error import BridgeTimeout
+from firmware_bridge.error import BridgeError, BridgeTimeout
 
 ALLOW = """
 [allow]
@@ -151,6 +151,7 @@ class Flaky:
         self._bridge = stand.bridge
         self._time = stand.time
         self.away = False
+        self.broken = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bridge, name)
@@ -168,9 +169,33 @@ class Flaky:
                 if flaky.away:
                     flaky._time.now_s += timeout_s
                     raise BridgeTimeout("Reading it: no answer.")
+                if flaky.broken == name:
+                    raise BridgeError(f"{name} has no value.")
                 return found.read(timeout_s=timeout_s)
 
         return Sensor()
+
+
+def test_a_sensor_that_does_not_answer_is_told_and_rules_on_others_go_on(
+    stand: Callable[..., Stand], tmp_path: Path
+) -> None:
+    stood = stand("sim://incubator?pace=40")
+    bridge = Flaky(stood)
+    bridge.broken = "temperature"
+    path, told = tmp_path / "rules.toml", Told()
+    path.write_text(
+        '[rule.cold]\nwhen = { sensor = "temperature", below = 36 }\nsay = "Cold."\n'
+        '[rule.moist]\nwhen = { sensor = "humidity", above = 50 }\nsay = "Moist."\n'
+    )
+    service = Service(
+        read_rules(path), bridge, told.append, heartbeat=stood.heartbeat, clock=stood.time, sleep=stood.run  # type: ignore[arg-type]
+    )  # fmt: skip
+    for _ in range(60):
+        service.step()
+        stood.run(0.1)
+    assert told.of("problem") == ["temperature: temperature has no value."]
+    assert told.of("note") == ["Moist."]
+    assert told.of("reading")[-1].startswith("temperature unknown, humidity")
 
 
 def test_a_bridge_that_is_gone_is_told_once_and_rules_begin_anew_when_it_is_back(
