@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from boards import require
+from edge_sdk.bundle.row_scale import row_scaled
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import MissingDependency, ModelError
 from edge_sdk.runtime.delegate import Delegate, operators_taken
@@ -35,6 +36,8 @@ __all__ = ["InterpreterModel", "installed_interpreter"]
 
 # tflite-runtime first: where it is installed beside the other, someone chose it.
 _PACKAGES = ("tflite_runtime", "ai_edge_litert")
+_OLD = _PACKAGES[0]
+_NEWER = "Use a 64-bit system with ai-edge-litert to ask; to count cells, as smear does, tflite-runtime is enough."
 
 
 def installed_interpreter() -> str:
@@ -82,6 +85,9 @@ class InterpreterModel(Model):
         self._interpreter: Any = None
         self.operators_taken: int | None = None
         module = _interpreter_module()
+        self._fix = _NEWER if module.__name__.startswith(_OLD) else None
+        if self._fix:
+            _check_row_scales(region)
         plug_ins = []
         if delegate:
             self.delegate = delegate.name
@@ -102,7 +108,7 @@ class InterpreterModel(Model):
             if isinstance(error, ModelError):
                 raise
             self._release()
-            raise refusal(region.name, description, log.complaints() or str(error)) from error
+            raise refusal(region.name, description, log.complaints() or str(error), self._fix) from error
 
     @property
     def _core(self) -> Any:
@@ -155,11 +161,23 @@ class InterpreterModel(Model):
             with caught(Caught()):
                 self._core.AllocateTensors(self._indices[signature.name][0])
         except RuntimeError as error:
-            raise ModelError(f"{self.name} cannot prepare {signature.name!r}.", why=str(error)) from error
+            raise ModelError(
+                f"{self.name} cannot prepare {signature.name!r}.", why=str(error), fix=self._fix
+            ) from error
         return _InterpreterRun(self, signature, inputs, outputs)
 
     def _release(self) -> None:
         self._interpreter = None
+
+
+def _check_row_scales(region: Region) -> None:
+    """Refuse what tflite-runtime 2.14 would run to wrong answers, without a word."""
+    if kinds := row_scaled(region.map()[1].data, region.name):
+        raise ModelError(
+            f"{region.name} does not run in tflite-runtime.",
+            why=f"Where rows of weights have scales of their own ({', '.join(kinds)}), it gives 0 without a word.",
+            fix=_NEWER,
+        )
 
 
 def _plug_in(module: Any, delegate: Delegate) -> Any:

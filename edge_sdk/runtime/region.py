@@ -119,7 +119,7 @@ def custom_operators(description: TfliteModel) -> list[str]:
     return sorted(names.difference(OPERATORS))
 
 
-def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
+def refusal(name: str, description: TfliteModel, said: str, fix: str | None = None) -> ModelError:
     """Make the error for a model that an engine does not take, from what the engine said.
 
     Parameters
@@ -130,12 +130,14 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
         What the model says of itself.
     said : str
         The engine's words, one complaint a line.
+    fix : str, optional
+        What to do where nothing is known of what the engine said.
     """
     missing = _UNRESOLVED.search(said)
     operators = custom_operators(description)
     for operator in [missing[1]] if missing else operators:
         why = f"It needs the operator {operator}, which this engine does not have."
-        fixes = [fix for start, fix in _FOREIGN.items() if operator.startswith(start)]
+        fixes = [advice for start, advice in _FOREIGN.items() if operator.startswith(start)]
         if missing or fixes:
             return ModelError(f"{name} does not run here.", why=why, fix=fixes[0] if fixes else _OWN_OPERATORS)
     if newer := _TOO_NEW.search(said):
@@ -151,4 +153,5 @@ def refusal(name: str, description: TfliteModel, said: str) -> ModelError:
             fix="Open it with engine='interpreter', or leave the choice to engine='auto'.",
         )
     reason = said.splitlines()[0][:_WHY_MAX] if said else None
-    return ModelError(f"{name} does not run here.", why=reason, fix="Convert the model again with a current converter.")
+    fix = fix or "Convert the model again with a current converter."
+    return ModelError(f"{name} does not run here.", why=reason, fix=fix)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.util
 import json
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from edge_sdk.errors import BundleError, MissingDependency
+import edge_sdk as edge
+from edge_sdk.errors import BundleError, MissingDependency, ModelError
 from edge_sdk.runtime import litert_library, open_model
 from edge_sdk.runtime.region import Region
 
+PHOTO = Path(edge.__file__).parent / "data/photos/smear-1.jpg"
 ALONE = """
 import json, sys
 from edge_sdk.runtime import open_model
@@ -74,6 +78,35 @@ def test_without_any_interpreter_the_commands_are_named(material: Path, monkeypa
     with pytest.raises(MissingDependency, match=r"No TensorFlow Lite interpreter") as caught:
         open_model(material / "models" / "mnist_quantized.tflite", engine="interpreter")
     assert "pip install" in (caught.value.fix or "")
+
+
+@pytest.fixture
+def tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the interpreter that is there go by the name of the old one."""
+    known = importlib.import_module("ai_edge_litert.interpreter")
+    old = ModuleType("tflite_runtime.interpreter")
+    old.__dict__.update({name: getattr(known, name) for name in ("Interpreter", "load_delegate")})
+    monkeypatch.setitem(sys.modules, "tflite_runtime", ModuleType("tflite_runtime"))
+    monkeypatch.setitem(sys.modules, old.__name__, old)
+
+
+@pytest.mark.usefixtures("tflite_runtime")
+def test_the_old_interpreter_is_not_asked_what_it_would_answer_wrongly() -> None:
+    with edge.load("smear", engine="interpreter", threads=1) as model:
+        count = model.count(PHOTO)
+        with pytest.raises(ModelError, match=r"does not run in tflite-runtime") as caught:
+            list(model.ask("How many red blood cells are there?"))
+    with edge.load("smear", threads=1) as model:
+        assert count.totals == model.count(PHOTO).totals
+    assert "gives 0" in (caught.value.why or "")
+    assert "64-bit system" in (caught.value.fix or "")
+
+
+@pytest.mark.usefixtures("tflite_runtime")
+def test_what_the_old_interpreter_does_not_take_says_what_to_do(material: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        open_model(material / "models" / "negative" / "person_detect_int8.tflite", engine="interpreter")
+    assert "64-bit system" in (caught.value.fix or "")
 
 
 def test_a_region_is_named_by_its_file_and_place(tmp_path: Path) -> None:
