@@ -10,9 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PHOTO = str(ROOT / "edge_sdk/data/photos/smear-1.jpg")
 
 ARGUMENTS = {
+    "ask_with_readings.py": ["sim://smear", "sim://incubator"],
     "ask_a_photo.py": [PHOTO, "How many white blood cells are there?"],
     "count_a_folder.py": [str(Path(PHOTO).parent)],
     "move_a_stage.py": ["sim://stage"],
+    "switch_off_when_warm.py": ["sim://incubator?pace=600"],
     "talk_about_a_frame.py": [PHOTO],
     "temperature_of_a_frame.py": ["sim://smear", "sim://incubator"],
     "warm_an_incubator.py": ["sim://incubator"],
