@@ -1,0 +1,75 @@
+"""Runs inside the small Linux, as root: ``edge bridge`` on a real USB serial port, with MicroPython behind it.
+
+Arguments: MicroPython's Unix port. Prints one line of JSON; test_cable.py reads that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[4]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests/firmware_bridge"))
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+
+from fault.rig import Interpreter, Rig
+from usb_guest import BY_ID, make_gadget, plug, relay, unplug
+
+
+def edge(*arguments: str) -> dict[str, Any]:
+    """Run a command; give its status and what it said."""
+    command = [sys.executable, "-m", "edge_sdk", "bridge", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return {"status": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+def held() -> dict[str, Any]:
+    """See what is said of a port while a program has it, and end that program."""
+    command = [sys.executable, "-u", "-m", "edge_sdk", "bridge", "set", "lamp", "on", "--hold"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holding:
+        assert holding.stdout is not None
+        first = holding.stdout.readline()
+        told = {"pid": holding.pid, "list": edge("list", "--json"), "info": edge("info"), "stop": edge("stop")}
+        holding.send_signal(signal.SIGINT)
+        return {**told, "said": first + holding.communicate()[0], "status": holding.returncode}
+
+
+def main() -> None:
+    os.environ.update(HOME=tempfile.gettempdir())
+    make_gadget()
+    with tempfile.TemporaryDirectory() as folder, Rig(Interpreter("unix", sys.argv[1]), Path(folder) / "rig") as rig:
+        report = {"empty": edge("list")}
+        over = threading.Event()
+        relaying = threading.Thread(target=relay, args=(rig.port, over))
+        node = plug()
+        relaying.start()
+        try:
+            report |= {
+                "name": str(BY_ID),
+                "node": node,
+                "list": edge("list", "--probe", "--json"),
+                "info": edge("info", "--json"),
+                "selftest": edge("selftest", "--output", "lamp"),
+                "held": held(),
+                "sets": rig.sets("lamp"),
+                "move": edge("move", "x", "-40", "--home", "--port", node),
+            }
+            unplug()
+            report["gone"] = edge("info")
+        finally:
+            over.set()
+            relaying.join()
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
