@@ -15,13 +15,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[4]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests/firmware_bridge"))
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "tests/firmware_bridge"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "benchmarks"))
 
-
-from fault.rig import Interpreter, Rig
+from fault.rig import ROOT, Interpreter, Rig
 from usb_guest import BY_ID, make_gadget, plug, relay, unplug
 
 
