@@ -153,14 +153,14 @@ class Link:
             waiting.sends += 1
             self.recorder.sent((sent_s, data))
             if self._send(port, frame) and self._await(waiting, port, min(sent_s + wait_s, end_s)):
-                return self._answered(waiting, first_s, wait_s)
+                return self._answered(waiting, first_s, sent_s, wait_s)
             if self._clock() >= end_s or waiting.given_up or connection.closed:
                 raise self._no_answer(waiting)
             if connection.port is port:
                 self._counted.retransmits += 1
                 wait_s = min(2 * wait_s, longest_s)
 
-    def _answered(self, waiting: Waiting, first_s: float, wait_s: float) -> Answer:
+    def _answered(self, waiting: Waiting, first_s: float, last_s: float, wait_s: float) -> Answer:
         assert waiting.body is not None
         counted = self._counted
         counted.answers += 1
@@ -170,7 +170,7 @@ class Link:
             if counted.least_round_trip_s is None or took_s < counted.least_round_trip_s:
                 counted.least_round_trip_s = took_s
         else:
-            self.round_trip.unmeasured(wait_s)
+            self.round_trip.unmeasured(wait_s, waiting.received_s - last_s)
         return Answer(waiting.body, first_s, waiting.received_s, waiting.sends)
 
     def _send(self, port: Port, frame: bytes) -> bool:

@@ -18,9 +18,10 @@ _SMOOTH, _VARY, _SPREAD = 1 / 8, 1 / 4, 4.0
 class RoundTrip:
     """A smoothed round trip, and the time-out that follows from it.
 
-    What was sent more than once is not measured, as it is not known which one was answered (Karn's rule). Where that
-    happens several times in a row the way has become longer than the time-out: the longer one that it came to stays
-    then, until there is a measurement again. Where it happens now and then, the line merely loses something.
+    What was sent more than once is not measured, as it is not known which one was answered (Karn's rule). Where the
+    answer comes soon after the last of them, the line has merely lost the others. Where it does not, several times in
+    a row, the way has become longer than the time-out: the longer one that it came to stays then, until there is a
+    measurement again.
 
     Source: RFC 6298, with bounds of 25 ms and 5 s; it keeps the longer time-out at once, for the sake of routers.
 
@@ -52,7 +53,18 @@ class RoundTrip:
         self._timeout_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
         self._unmeasured = 0
 
-    def unmeasured(self, waited_s: float) -> None:
-        """Take note of a request that was sent more than once, and how long was waited for its answer at last."""
+    def unmeasured(self, waited_s: float, since_s: float = MOST_S) -> None:
+        """Take note of a request that was sent more than once.
+
+        Parameters
+        ----------
+        waited_s : float
+            How long was to be waited for its answer at last.
+        since_s : float
+            When that came, after the request was sent for the last time.
+        """
+        if since_s <= self._timeout_s:  # else on a line that loses much the waits would grow from request to request
+            self._unmeasured = 0
+            return
         self._unmeasured += 1
         self._reached_s = waited_s

@@ -146,3 +146,14 @@ def test_losses_now_and_then_do_not_lengthen_the_time_out_and_losses_in_a_row_do
     assert trip.timeout_s == 0.4
     trip.measured(0.001)
     assert trip.timeout_s == 0.025
+
+
+def test_answers_soon_after_the_last_try_are_losses_however_many_in_a_row() -> None:
+    trip = RoundTrip()
+    trip.measured(0.001)
+    for _ in range(20):
+        trip.unmeasured(0.4, since_s=0.002)
+    assert trip.timeout_s == 0.025
+    for _ in range(3):
+        trip.unmeasured(0.4, since_s=0.2)
+    assert trip.timeout_s == 0.4
