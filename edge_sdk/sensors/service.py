@@ -143,7 +143,7 @@ class Service:
     def close(self) -> None:
         """Make all outputs safe, then end what is being asked; twice is harmless."""
         self._ended.set()
-        if self._act:
+        if self._act and not self._gone:  # of one that is gone they are safe, and it would be waited for
             try:
                 self._bridge.stop()
             except EdgeError as error:  # the lease that nobody renews does it

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,15 +280,14 @@ ASK = '[rule.look]\nevery_s = 2\nask = { prompt = "How many?", sensors = ["tempe
 
 
 def asking(begin: Callable[..., Run], text: str, model: Model, camera: Callable[[], Any] | None) -> tuple[Run, Asker]:
-    told = Told()
     run = begin(text, act=False)
-    stood = run.stand
+    stood, told = run.stand, run.told
 
     def line(sensors: list[object]) -> object:
         return ReadingLine(sensors, stale="mark", clock=stood.time)
 
     asker = Asker(Opener(model.load, camera, stood.bridge.sensor, line), told.append, stood.time)  # type: ignore[arg-type]
-    run.service._asker, run.told = asker, told
+    run.service._asker = asker
     return run, asker
 
 
@@ -295,7 +295,7 @@ def test_an_answer_names_its_frame_and_the_readings_that_were_told(begin: Callab
     run, asker = asking(begin, ASK, Model(), Camera)
     run.service.step()
     assert asker.answer_next()
-    (record,) = run.told
+    record = next(record for record in run.told if record.kind == "answer")
     assert record.text.startswith("look: Nine. (camera#3, temperature 22")
     assert record.data["frames"] == ["camera#3"]
     assert record.data["readings"][0]["name"] == "temperature"
@@ -361,3 +361,55 @@ def test_closing_ends_the_thread_that_answers_and_lets_go_of_the_model(begin: Ca
     assert not asker._thread.is_alive()
     assert asker.answer_next(0.0) is False
     assert model.closed or model.loads == 0
+
+
+def test_a_trigger_fires_while_a_question_is_being_answered(begin: Callable[..., Run]) -> None:
+    model, asked, answered = Model(), threading.Event(), threading.Event()
+
+    def ask(*_: object, **__: object) -> Answer:
+        asked.set()
+        assert answered.wait(30)
+        return Answer("Nine.", ReadingLine([]).before("", [], str.split))
+
+    model.ask = ask  # type: ignore[method-assign]
+    run, asker = asking(
+        begin, ASK + '[rule.moist]\nwhen = { sensor = "humidity", above = 50 }\nsay = "Moist."\n', model, None
+    )
+    asker.start()
+    run.service.step()
+    assert asked.wait(30)
+    run.run(5)
+    assert "Moist." in run.told.of("note")
+    assert run.told.of("answer") == []
+    answered.set()
+    run.service.close()
+    assert asker._thread is not None
+    assert not asker._thread.is_alive()
+
+
+def test_an_answer_that_is_being_made_is_ended_with_the_service(begin: Callable[..., Run]) -> None:
+    model, asked, cancelled = Model(), threading.Event(), threading.Event()
+
+    class Endless(Answer):
+        @property
+        def text(self) -> str:  # type: ignore[override]
+            asked.set()
+            assert cancelled.wait(30)
+            return "Nine"
+
+        @text.setter
+        def text(self, _: str) -> None:
+            pass
+
+        def cancel(self) -> None:
+            cancelled.set()
+
+    told = ReadingLine([]).before("", [], str.split)
+    model.ask = lambda *_, **__: Endless("", told)  # type: ignore[method-assign]
+    run, asker = asking(begin, ASK, model, None)
+    asker.start()
+    run.service.step()
+    assert asked.wait(30)
+    run.service.close()
+    assert cancelled.is_set()
+    assert model.closed

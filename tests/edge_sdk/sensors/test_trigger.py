@@ -4,6 +4,8 @@ import itertools
 import logging
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -217,3 +219,10 @@ def test_the_heater_is_switched_off_by_the_readme_s_own_loop(stand: Callable[...
 def test_a_sensor_needs_no_more_than_a_name_and_a_way_to_read_it() -> None:
     probe: Readable = Probe([1.0])
     assert "armed" in repr(Trigger(probe, above=0))
+
+
+def test_a_trigger_alone_loads_neither_numpy_nor_a_database() -> None:
+    heavy = "('numpy', 'cv2', 'sqlite3', 'serial')"
+    code = f"import sys, edge_sdk; edge_sdk.Trigger; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
