@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
@@ -15,6 +14,7 @@ from pathlib import Path
 from boards import Board, EdgeError, detect
 from boards.gpio import Chip, chip_at
 from boards.telemetry.file import Files
+from firmware_bridge.holder import holders
 
 __all__ = ["Chip", "Space", "Surroundings"]
 
@@ -114,18 +114,7 @@ class Surroundings:
 
     def holders(self, node: str) -> list[str]:
         """Name the programs that have a device open, as far as this user may see that."""
-        found = []
-        for pid in self.files.names("/proc", "[0-9]+"):
-            if pid != str(os.getpid()) and self._holds(pid, node):
-                found.append(f"{self.files.text(f'/proc/{pid}/comm', optional=True) or 'a program'} (process {pid})")
-        return found
-
-    def _holds(self, pid: str, node: str) -> bool:
-        for number in self.files.names(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):  # closed meanwhile
-                if str(self.path(f"/proc/{pid}/fd/{number}").readlink()) == node:
-                    return True
-        return False
+        return holders(node, self.path("/proc"))
 
     def running(self, program: str) -> bool:
         """Say whether a program of that name runs."""

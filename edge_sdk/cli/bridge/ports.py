@@ -15,7 +15,6 @@ from edge_sdk.cli.text import plain
 from edge_sdk.doctor.serial import SerialPort, find_ports
 from edge_sdk.doctor.surroundings import Surroundings
 from firmware_bridge.error import BridgeError
-from firmware_bridge.holder import holders
 from firmware_bridge.port import open_port
 from firmware_bridge.probe import probe
 
@@ -49,7 +48,7 @@ def list_ports(asked: bool, as_json: bool, root: str) -> None:
 
 
 def _facts(here: Surroundings, port: SerialPort, asked: bool) -> dict[str, Any]:
-    holding = holders(port.node, here.path("/proc"))
+    holding = here.holders(port.node)
     locked = not here.may_use(port.node)
     facts = {
         **asdict(port),

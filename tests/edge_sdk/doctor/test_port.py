@@ -87,7 +87,7 @@ class TestSerialPorts:
         (here.path("/proc/812/fd/3")).symlink_to("/dev/ttyUSB0")
         here.path("/proc/812/comm").write_text("bridge\n")
         ((_, what),) = told(serial_ports(here))
-        assert what.endswith("in use by bridge (process 812).")
+        assert what.endswith("in use by bridge (pid 812).")
 
 
 class TestSerialPermission:
