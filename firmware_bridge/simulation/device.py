@@ -15,7 +15,7 @@ from firmware_bridge.simulation.hardware import SimHardware, World
 __all__ = ["SimDevice"]
 
 _BOOT_S = 0.3  # dead after a restart
-_LEAST_S, _MOST_S = 0.001, 0.005  # between steps: a pause that is shorter costs more than it brings
+_SOON_S, _IDLE_S = 0.001, 0.005  # between steps, while much is sampled and otherwise; what comes in wakes it
 
 
 class SimDevice:
@@ -80,7 +80,7 @@ class SimDevice:
     def idle_s(self) -> float:
         """Say how long until it should be stepped again."""
         due_s = self.faults.due_s()
-        idle_s = min(max(self._server.pause_us / 1e6, _LEAST_S), _MOST_S) if self._server else _MOST_S
+        idle_s = _SOON_S if self._server and self._server.pause_us < 1000 else _IDLE_S
         return idle_s if due_s is None else min(idle_s, max(due_s - self._clock(), 0.0))
 
     def restart(self) -> None:
