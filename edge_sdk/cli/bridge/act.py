@@ -88,7 +88,8 @@ def _hold(output: Output, wanted: object, for_s: float | None) -> None:
     end_s = float("inf") if for_s is None else time.monotonic() + for_s
     while (left_s := end_s - time.monotonic()) > 0:
         time.sleep(min(_LOOK_S, left_s))
-        if end_s - time.monotonic() > _LOOK_S and (now := output.value) != wanted:
+        now = output.value
+        if now != wanted and end_s - time.monotonic() > _LOOK_S:  # else it may have come to its end by itself
             raise BridgeError(
                 f"{output.name} is at {now} before its time.",
                 why="The lease ran out, the microcontroller restarted, or something stopped it.",
