@@ -128,7 +128,8 @@ def read_value(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     try:
         answer = {"value": machine.read(name)}
     except OSError as error:
-        raise FirmwareError(number.HARDWARE, f"{name}: {error!r}") from None
+        said = error.args[0] if error.args and isinstance(error.args[0], str) else repr(error)  # a driver's own words
+        raise FirmwareError(number.HARDWARE, f"{name}: {said}") from None
     if name in machine.outputs and machine.outputs.why_of(name):
         answer["why"] = machine.outputs.why_of(name)
     return answer

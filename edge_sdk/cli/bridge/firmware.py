@@ -65,7 +65,11 @@ def update(image: Path | None, address: str, trial: bool) -> None:
         bridge.echo("the new firmware answers")
         if not trial:
             bridge.confirm()
-    kept = "on trial: the next start goes back to the old one" if trial else "and is kept"
+    kept = (
+        "on trial: the next start, or two minutes without bridge.confirm(), goes back to the old one"
+        if trial
+        else "and is kept"
+    )
     click.echo(f"Firmware {after.firmware} runs in slot {after.slot} in place of {before.firmware}, {kept}.")
 
 
