@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench import MADE, Bench
 from rig import Rig
 
+collect_ignore = ["play_board.py", "power_cut.py"]  # programs for MicroPython
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left_open() -> Iterator[None]:
