@@ -211,7 +211,7 @@ class Trigger:
         self.max_age_s, self.period_s = max_age_s, period_s
         self._clock, self._sleep = clock, sleep
         self.armed, self.blind = True, False
-        self._last_s = -math.inf  # of the newest reading
+        self._last: Reading | None = None
         self._since_s: float | None = None  # beyond a limit without a gap
         self._sighted_s = clock()  # when it could last go by one
 
@@ -236,16 +236,23 @@ class Trigger:
         fault = self._fault(reading, why)
         if fault or reading is None:
             return self._lose_sight(fault)
-        if reading.time_s <= self._last_s:  # known already
+        if self._is_known(reading):
             return None
-        if reading.time_s - self._last_s > self.max_age_s:
+        if self._last is not None and reading.time_s - self._last.time_s > self.max_age_s:
             self._since_s = None
-        self._last_s, self._sighted_s = reading.time_s, self._clock()
+        self._last, self._sighted_s = reading, self._clock()
         was_blind, self.blind = self.blind, False
         event = self._judge(reading)
         if event is None and was_blind:
             return Event(SEEING, reading.name, reading, f"{reading}: there are readings again")
         return event
+
+    def _is_known(self, reading: Reading) -> bool:
+        """Say whether it is the last one again, or one from before it, as far as their times are sure."""
+        last = self._last
+        if last is None or reading.time_s > last.time_s:
+            return False
+        return reading == last or last.time_s - reading.time_s > last.uncertainty_s + reading.uncertainty_s
 
     def _fault(self, reading: Reading | None, why: str) -> str:
         if reading is None:
@@ -255,6 +262,8 @@ class Trigger:
         age_s = self._clock() - reading.time_s
         if age_s > self.max_age_s:
             return f"The newest reading of {reading.name} is {age_s:.3g} s old."
+        if reading.uncertainty_s + max(age_s, 0.0) > self.max_age_s:
+            return f"When {reading.name} was read is known to {reading.uncertainty_s:.3g} s only: it may be old."
         if age_s < -self.max_age_s:
             return f"The reading of {reading.name} is {-age_s:.3g} s ahead of its time."
         return ""

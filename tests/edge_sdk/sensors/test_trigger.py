@@ -112,6 +112,14 @@ def test_an_old_reading_neither_fires_nor_arms_and_says_how_old_it_is() -> None:
     assert not trigger.armed
 
 
+def test_a_reading_that_may_be_old_for_all_that_is_known_is_none() -> None:
+    probe = Probe()
+    trigger = trigger_of(probe, above=38, max_age_s=2.0)
+    event = trigger.update(Reading("temperature", 40, "degC", probe.now_s, 2.5))
+    assert event is not None
+    assert "known to 2.5 s only" in event.text
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_none_is_no_reading(value: float) -> None:
     probe = Probe()
@@ -135,6 +143,17 @@ def test_the_same_reading_again_says_nothing_new() -> None:
     assert trigger.update(reading) is not None
     trigger.reset()
     assert trigger.update(reading) is None
+
+
+def test_a_reading_from_before_the_last_one_says_nothing_new_unless_their_times_are_not_that_sure() -> None:
+    probe = Probe()
+    trigger = trigger_of(probe, above=38)
+    unsure = Reading("temperature", 30.0, "degC", probe.now_s + 0.5, 0.8)  # after a restart, of a slow first answer
+    assert trigger.update(unsure) is None
+    assert trigger.update(Reading("temperature", 39.0, "degC", probe.now_s - 1.0, 0.001)) is None
+    event = trigger.update(Reading("temperature", 39.0, "degC", probe.now_s, 0.001))
+    assert event is not None
+    assert event.kind == "fired"
 
 
 def test_after_a_reset_it_fires_anew_while_its_condition_holds() -> None:
