@@ -66,7 +66,7 @@ def update(image: Path | None, address: str, trial: bool) -> None:
         if not trial:
             bridge.confirm()
     kept = (
-        "on trial: the next start, or two minutes without bridge.confirm(), goes back to the old one"
+        "on trial: the next start goes back to the old one, and so do two minutes without bridge.confirm()"
         if trial
         else "and is kept"
     )
