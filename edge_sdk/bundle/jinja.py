@@ -85,10 +85,15 @@ class JinjaTemplate:
     def __repr__(self) -> str:
         return f"<JinjaTemplate of {self._name}>"
 
+    @property
+    def takes_process(self) -> bool:
+        """Whether it takes a process to render; plain templates take one at most for what they do not allow for."""
+        return self._plain is None
+
     def start(self) -> None:
         """Start the worker process, where it takes one, without waiting for it: it is to be ready when asked."""
         with self._lock:
-            if self._plain is None:
+            if self.takes_process:
                 self._running()
 
     def render(

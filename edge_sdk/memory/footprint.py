@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_sdk.bundle import Bundle, byte_pair
+from edge_sdk.bundle.jinja import JinjaTemplate
 from edge_sdk.memory.workload import GraphLoad, workload
 from edge_sdk.runtime.graph_choice import cache_groups
 
@@ -201,7 +202,7 @@ def _in_interpreter(
 
 
 def predict_words(bundle: Bundle) -> Footprint:
-    """Tell what a bundle's tokenizer takes, and the process that renders its prompt template."""
+    """Tell what a bundle's tokenizer takes, and the process that renders its prompt template, where it takes one."""
     most = Footprint(0, 0, 0)
     laid_out = [section.size for section in bundle.sections if section.name == byte_pair.SECTION]
     if laid_out:
@@ -213,7 +214,8 @@ def predict_words(bundle: Bundle) -> Footprint:
             size = int.from_bytes(bundle.view(section)[:8], "little") if packed else section.size
             found = Footprint(private + int(loading * size), private + int(staying * size), library)
             most = max(most, found, key=lambda item: item.load_private_bytes)
-    if bundle.metadata.jinja_template is None:
+    source = bundle.metadata.jinja_template
+    if source is None or not JinjaTemplate(source, str(bundle.path)).takes_process:
         return most
     return most + Footprint(_TEMPLATE_BYTES, _TEMPLATE_BYTES, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from edge_sdk.errors import EdgeError, OverBudget
 from edge_sdk.memory import engine_threads, measurement, plan_for
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
-from edge_sdk.memory.footprint import used_graphs
+from edge_sdk.memory.footprint import predict_words, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache, open_model, weight_cache
 
@@ -118,12 +119,14 @@ def test_a_refusal_names_a_budget_that_is_then_enough() -> None:
     assert plan_for("smear", budget=least, threads=1, task="ask").needed_bytes <= int(least.removesuffix("MB")) * 10**6
 
 
-def test_a_bundles_template_and_tokenizer_are_counted(material: Path) -> None:
-    plain = plan_for(material / "bundles/tiny-text.litertlm", budget="512MB", threads=1).sections[0]
-    jinja = plan_for("smear", budget="512MB", threads=1).sections[0]
-    with open_bundle(material / "bundles/tiny-text.litertlm") as bundle:
-        assert bundle.metadata.jinja_template is None
-    assert jinja.footprint.private_bytes - plain.footprint.private_bytes > 10_000_000
+def test_a_tokenizer_is_counted_and_the_process_of_a_template_that_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_bundle(find_bundle("smear")) as bundle:
+        plain = predict_words(bundle)
+        told = replace(bundle.metadata, jinja_template="{{ messages | length }}")
+        monkeypatch.setattr(bundle, "metadata", told)
+        jinja = predict_words(bundle)
+    assert 1_000_000 < plain.private_bytes < 10_000_000
+    assert 10_000_000 < jinja.private_bytes - plain.private_bytes < 15_000_000
 
 
 def test_a_folder_that_cannot_be_written_to_is_not_counted_on(material: Path, tmp_path: Path) -> None:
