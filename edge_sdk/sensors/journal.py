@@ -27,6 +27,7 @@ _CHECKPOINT_PAGES = 64
 _BESIDE_BYTES = 2 * _CHECKPOINT_PAGES * _PAGE_BYTES + 32768
 _COMMIT_S = 5.0
 _WAITING_MOST = 5000
+_TOGETHER = 1000  # readings that wait for no longer than this many of them
 _DROP_SHARE = 0.02  # of all entries at once, so that a full journal is not tidied at every commit
 _READ_AT_ONCE = 500
 
@@ -140,9 +141,9 @@ class Journal:
         if len(self._waiting) >= _WAITING_MOST:
             del self._waiting[0]
             self.lost += 1
-        row = (self._wall(), record.time_s, record.kind, record.name, record.text, json.dumps(dict(record.data)))
+        row = (self._wall(), record.time_s, record.kind, record.name, record.text, _packed(record))
         self._waiting.append(row)
-        if record.kind != READING or self._clock() >= self._due_s:
+        if record.kind != READING or self._clock() >= self._due_s or len(self._waiting) % _TOGETHER == 0:
             self.commit()
 
     def commit(self) -> None:
@@ -226,6 +227,10 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 _MARKS = ("application_id", "user_version")
+
+
+def _packed(record: Record) -> str:
+    return json.dumps(dict(record.data), separators=(",", ":"), ensure_ascii=False)
 
 
 def read_journal(path: str | Path, *, after: int = 0, kind: str = "") -> Iterator[Entry]:

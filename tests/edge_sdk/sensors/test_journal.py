@@ -74,6 +74,14 @@ def test_a_reading_waits_for_others_and_an_event_takes_all_of_them_along(tmp_pat
     assert numbers(tmp_path / "log.db") == [1, 2, 3, 4, 5]
 
 
+def test_readings_that_come_faster_than_the_disk_is_written_to_are_not_lost(tmp_path: Path) -> None:
+    with Journal(tmp_path / "log.db", commit_s=1e9) as journal:
+        for number in range(12_000):
+            journal.add(reading(number))
+        assert journal.lost == 0
+    assert numbers(tmp_path / "log.db") == list(range(12_000))
+
+
 def test_only_entries_of_a_kind_and_after_a_number_are_read(tmp_path: Path) -> None:
     with Journal(tmp_path / "log.db") as journal:
         for number in range(1, 1203):
