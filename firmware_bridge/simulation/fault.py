@@ -6,7 +6,7 @@ import heapq
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 __all__ = ["BOOT_LOG", "KINDS", "FaultLine", "FaultPair", "Faults", "by_line", "by_write"]
 
@@ -233,11 +233,6 @@ class FaultPair:
     def due_s(self) -> float | None:
         """Say when the next bytes of either direction are due, or None if none are under way."""
         return min((due for line in (self.to_device, self.to_host) if (due := line.due_s()) is not None), default=None)
-
-    def set(self, **changes: float) -> None:
-        """Change what goes wrong from now on, both ways."""
-        for line in (self.to_device, self.to_host):
-            line.faults = replace(line.faults, **changes)
 
     def unplug(self, gone: bool = True) -> None:
         """Pull the plug, or put it back in."""
