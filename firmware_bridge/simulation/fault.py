@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-__all__ = ["BOOT_LOG", "KINDS", "FaultLine", "FaultPair", "Faults", "by_line", "by_write"]
+__all__ = ["BOOT_LOG", "KINDS", "FaultLine", "FaultPair", "Faults", "Split", "by_line"]
 
 KINDS = ("drop", "double", "late", "flip", "cut", "noise", "stall")
 
@@ -82,13 +82,6 @@ def by_line(waiting: bytearray) -> list[bytes]:
         end = end or _LONGEST_UNIT_BYTES
         units.append(bytes(waiting[:end]))
         del waiting[:end]
-    return units
-
-
-def by_write(waiting: bytearray) -> list[bytes]:
-    """Take what came in one go as one unit: for protocols without lines."""
-    units = [bytes(waiting)] if waiting else []
-    waiting.clear()
     return units
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_bridge.simulation.fault import KINDS, FaultLine, FaultPair, Faults, by_write
+from firmware_bridge.simulation.fault import KINDS, FaultLine, FaultPair, Faults
 
 UNITS = [b"line %d of some\n" % number for number in range(1000)]
 
@@ -99,10 +99,15 @@ def test_a_line_that_never_ends_is_passed_on_in_pieces() -> None:
     assert line.take(0.0) == b"x" * 8192
 
 
-def test_a_protocol_without_lines_has_its_writes_as_units() -> None:
-    line = FaultLine(Faults(), split=by_write, script=(("drop", 0), ("double", 0)))
-    for data in (b"\n\n", b"\xf0\n"):
-        line.put(data, 0.0)
+def test_another_protocol_has_units_of_its_own() -> None:
+    def pairs(waiting: bytearray) -> list[bytes]:
+        units = [bytes(waiting[at : at + 2]) for at in range(0, len(waiting) - 1, 2)]
+        del waiting[: 2 * len(units)]
+        return units
+
+    line = FaultLine(Faults(), split=pairs, script=(("drop", 0), ("double", 0)))
+    line.put(b"\n\n\xf0", 0.0)
+    line.put(b"\n", 0.0)
     assert line.take(0.0) == b"\xf0\n\xf0\n"
 
 
