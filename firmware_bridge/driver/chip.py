@@ -22,9 +22,15 @@ class Chip:
         Of the chip, there.
     clock_us : function
         Microseconds, modulo 2**30 or a multiple of it, as ``time.ticks_us`` gives them.
+
+    Attributes
+    ----------
+    attended : bool
+        Whether somebody calls `poll`, who sees to it that only one at a time talks on a wire.
     """
 
     name = ""
+    attended = False
 
     def __init__(self, bus: "Any", address: int, clock_us: "Callable[[], int]") -> None:
         self.bus = bus

@@ -15,6 +15,7 @@ _READ_ROM, _MATCH_ROM, _SKIP_ROM = 0x33, 0x55, 0xCC
 _CONVERT, _READ_SCRATCHPAD, _READ_POWER = 0x44, 0xBE, 0xB4
 _FAMILY = 0x28
 _CONVERTS_US = 750_000
+_AGAIN_US = 500_000  # after a failure
 _AGE_US = 2_500_000  # the longest that a measurement is given as one of now
 _PIECE = 3  # bytes at a time, each of which takes half a millisecond
 _POWER_ON = (0x50, 0x05, 0x0C)  # 85 degrees
@@ -24,7 +25,7 @@ class DS18B20(Chip):
     """The chip; its value is ``temperature`` (degC).
 
     It measures as `poll` is called. Where only `read` is, that takes up to 12 ms, and gives what was measured since
-    the one before.
+    the one before. A failure is told until a measurement came through.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ class DS18B20(Chip):
         self._celsius: float | None = None
         self._measured_us = 0
         self._failure = ""
+        self._failed_us = 0
 
     def poll(self) -> bool:
         """Do the next piece of a measurement; tell whether it is in the middle of talking."""
@@ -51,23 +53,25 @@ class DS18B20(Chip):
         except OSError as error:
             self._failure = str(error)
             self._celsius = None
-            self._work = self._measure()
             self._ready = False
+            self._failed_us = self._clock_us()
+            self._work = self._measure()
             return False
 
     def read(self, value: str) -> "float | None":
         """Give the temperature, None before there is one that is young enough; raises OSError."""
-        while self.poll():
+        while not self.attended and self.poll():
             pass
         if self._failure:
-            failure, self._failure = self._failure, ""
-            raise OSError(failure)
+            raise OSError(self._failure)
         if self._celsius is None or self._passed_us(self._measured_us) > _AGE_US:
             return None
         return self._celsius
 
     def _measure(self) -> "Iterator[bool]":
         """Measure again and again; gives True where the wire must be left to it, False where others may talk."""
+        while self._failure and self._passed_us(self._failed_us) < _AGAIN_US:
+            yield False
         while True:
             if not self._ready:
                 yield from self._identify()

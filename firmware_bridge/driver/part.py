@@ -67,6 +67,7 @@ class Chips:
         """Let every chip do what is due, one at a time on each bus."""
         for (_, bus, _), chip in self._chips.items():
             owner = self._owners.get(bus)
+            chip.attended = True
             if owner is None or owner is chip:
                 self._owners[bus] = chip if chip.poll() else None
 

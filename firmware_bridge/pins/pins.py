@@ -36,6 +36,9 @@ from firmware_bridge.wire import number
 
 __all__ = ["Pins", "open_pins"]
 
+_POLL_S = 0.05
+_BUS_S = 0.5  # what closing waits for a sensor that is being read
+
 
 def open_pins(
     config: Mapping[str, Any] | str | Path,
@@ -108,7 +111,8 @@ class Pins:
         self.name = str(config.get("name", "")) or "pins"
         self._parts, self._now = parts, clock
         self._config = {**config, "lease_ms": config.get("lease_ms", LEASE_MS)}
-        self._lock = threading.RLock()  # a signal's handler may come upon its own thread
+        # A signal's handler may come upon its own thread. A bus that hangs must not keep outputs from being made safe.
+        self._lock, self._reading = threading.RLock(), threading.RLock()
         self._ended = threading.Event()
         self._safe = False
         self._process = os.getpid()
@@ -133,12 +137,18 @@ class Pins:
         self._guard.start()
         self.lease.tick()
         self.lease.start()
+        threading.Thread(target=self._poll, name="pins-chips", daemon=True).start()
 
     def step(self) -> None:
         """Let time pass; the guard calls it every 20 ms."""
         with self._lock:
             if not self._ended.is_set():
                 self._machine.advance(self._clock.tick())
+
+    def _poll(self) -> None:
+        """Let chips go on with what they do between readings."""
+        while not self._ended.wait(_POLL_S):
+            with self._reading:
                 self._parts.chips.poll()
 
     def sensor(self, name: str) -> Sensor:
@@ -214,9 +224,17 @@ class Pins:
             return
         with self._lock:
             self._ended.set()
-            if not self._safe:  # it may be under way in this very thread, when a signal comes upon it
+            if self._safe:
+                return
+            # All of this may be under way in this very thread, when a signal comes upon it.
+            self._machine.outputs.make_safe()
+            idle = self._reading.acquire(timeout=_BUS_S)
+            try:
                 self._machine.close()
-                self._safe = True
+            finally:
+                if idle:
+                    self._reading.release()
+            self._safe = True
 
     # What sensors and outputs ask through
 
@@ -256,7 +274,7 @@ class Pins:
 
     def _read(self, name: str) -> tuple[Any, int]:
         """Read a name; the time is the middle of what that took."""
-        with self._lock:
+        with self._lock if name in self._machine.outputs else self._reading:
             self._check_open()
             began_s = self._now()
             value = self._machine.read(name)

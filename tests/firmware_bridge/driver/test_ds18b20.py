@@ -4,6 +4,7 @@ import pytest
 from device import Clock, Wire
 
 from firmware_bridge.driver.ds18b20 import DS18B20, crc8
+from firmware_bridge.driver.part import Chips
 
 SERIAL = bytes((0x28, 0x61, 0x64, 0x11, 0x8D, 0xF1, 0x15))
 ROM = SERIAL + bytes((crc8(SERIAL),))
@@ -85,7 +86,33 @@ def test_a_bit_that_fell_over_is_told(chip, wire, clock):
     with pytest.raises(OSError, match="its CRC does not fit"):
         measured(chip, clock)
     wire.pad = pad(0x0191)
-    assert measured(chip, clock) == 25.0625
+    clock.pass_ms(600)
+    with pytest.raises(OSError, match="its CRC does not fit"):  # measured again, but not done
+        chip.read("temperature")
+    clock.pass_ms(760)
+    assert chip.read("temperature") == 25.0625
+
+
+def test_one_that_is_missing_is_not_asked_all_the_time(chip, wire, clock):
+    wire.there = False
+    asked = []
+    wire.reset = lambda: asked.append(clock.now_us) and False
+    for _ in range(300):
+        chip.poll()
+        clock.pass_ms(10)
+    assert 4 <= len(asked) <= 7
+
+
+def test_two_on_a_wire_never_talk_at_once(wire, clock):
+    chips = Chips(clock)
+    item = {"driver": "ds18b20", "bus": "wire", "address": int.from_bytes(ROM, "little")}
+    other = {**item, "address": 0}
+    sensors = [chips.sensor("sensors.one", each, wire) for each in (item, other)]
+    for _ in range(400):
+        chips.poll()
+        clock.pass_ms(10)
+        values = [sensor.read() for sensor in sensors]
+    assert values == [25.0625, 25.0625]
 
 
 def test_a_wire_that_is_held_low_is_no_temperature_of_zero(chip, wire, clock):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from firmware_bridge.error import BridgeClosed, BridgeError, NotAllowed, Refused, StaleReading, UnknownName
@@ -151,6 +153,19 @@ def test_closing_makes_all_safe_and_twice_is_harmless(rig):
     with pytest.raises(BridgeClosed):
         rig.pins.sensor("temperature").read()
     assert "closed" in repr(rig.pins)
+
+
+def test_a_bus_that_hangs_keeps_no_output_from_being_safe(rig):
+    begun, let_go = threading.Event(), threading.Event()
+    rig.sensor.read = lambda: begun.set() or (let_go.wait(30) and 1.0)
+    reader = threading.Thread(target=rig.pins.sensor("temperature").read)
+    rig.pins.output("heater").on()
+    reader.start()
+    assert begun.wait(10)
+    rig.run_s(1.1, keeping=False)
+    assert rig.heater.written[-1] == 0
+    let_go.set()
+    reader.join()
 
 
 def test_a_reading_is_of_when_it_was_read(rig):
