@@ -149,6 +149,11 @@ class Device:
         self._unbuilt = ""
         self._took(data, wanted)
 
+    def check_start(self, body: "dict[str, Any]") -> None:
+        """Refuse what was meant for an earlier start, where it says so: it was under way for that long."""
+        if body.get("boot", self.boot) != self.boot:
+            raise FirmwareError(number.NO_SESSION, "it was sent before the last restart")
+
     def restart(self) -> None:
         """Make everything safe, and want to be started anew once the answer to this has gone out."""
         self.lease.left_us = 0

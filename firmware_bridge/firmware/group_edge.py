@@ -67,6 +67,7 @@ def dictionary(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
 
 def open_session(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Open a session, unless another one's lease runs."""
+    device.check_start(body)
     session = device.session
     wanted = field.whole(body, "s")
     if wanted == session.number and session.opened is not None:

@@ -18,6 +18,7 @@ def echo(device: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
 
 def reset(device: "Any", body: "dict[str, Any]") -> "dict[str, Any]":
     """Make everything safe, and start anew when the answer has gone out."""
+    device.check_start(body)
     device.restart()
     return {}
 

@@ -75,9 +75,11 @@ class Machine:
 
     def make_safe(self, why: str) -> None:
         """Stop every axis and set every output to its safe value."""
-        for axis in self.axes.values():
-            axis.stop(why)
-        self.outputs.make_safe()
+        try:
+            self.outputs.make_safe()
+        finally:
+            for axis in self.axes.values():
+                axis.stop(why)
         self._look()
 
     def step(self, passed_us: int) -> bool:

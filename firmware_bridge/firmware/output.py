@@ -47,7 +47,7 @@ class _Output:
         self.until_us = _NEVER
         try:
             self.part.write(self.safe)
-        except OSError as error:
+        except Exception as error:  # whatever it is, the other outputs are to become safe all the same
             self.why = f"cannot be made safe: {error!r}"
             return
         self.value = self.safe

@@ -93,6 +93,9 @@ class Server(Device):
             answer.body = {"rc": TOO_LONG}
         except MemoryError:
             answer.body = {"rc": NO_MEMORY}
+        except MessageError:  # a part gave what has no place in an answer
+            self.failures += 1
+            answer.body = {"rc": UNKNOWN}
         return lines(encode_message(answer))
 
     def _body(self, request: "Message") -> "dict[str, Any]":

@@ -61,7 +61,7 @@ class Telemetry:
         for which, name in enumerate(self.names):
             try:
                 value = self._read(name)
-            except OSError:
+            except Exception:  # whatever its driver stumbles over, all else goes on
                 value = None
             self._put(now_us, which, _NOTHING if value is None else value)
 

@@ -6,6 +6,7 @@ import pytest
 from bench import Bench
 
 from firmware_bridge.wire import number
+from firmware_bridge.wire.message import WRITE
 
 
 def set_all(bench):
@@ -115,3 +116,31 @@ def test_axes_stop_when_it_runs_out_and_keep_their_position(bench):
     told = bench.ask(number.JOB, {"job": job})
     assert (told["state"], told["why"]) == ("stopped", "the lease ran out")
     assert -5000 < told["at"] < -4000
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, MemoryError])
+def test_an_output_that_cannot_be_made_safe_keeps_no_other_from_it(bench, monkeypatch, error):
+    def fail(value):
+        raise error
+
+    bench.open(250)
+    set_all(bench)
+    heater = bench.parts.outputs["heater"]
+    monkeypatch.setattr(heater, "write", fail)
+    bench.pass_us(300_000)
+    assert now(bench)[1:] == [[0, 0, 0], 1, 0]
+    assert "heater cannot be made safe" in bench.server.lease.fault
+    monkeypatch.undo()
+    bench.pass_us(150_000)
+    assert heater.now == 0
+
+
+def test_outputs_are_safe_though_an_axis_cannot_be_stopped(bench, monkeypatch):
+    def fail(why):
+        raise MemoryError
+
+    bench.open(5000)
+    set_all(bench)
+    monkeypatch.setattr(bench.server.machine.axes["x"], "stop", fail)
+    bench.ask(number.STOP, {}, WRITE)
+    assert now(bench) == [0, [0, 0, 0], 1, 0]

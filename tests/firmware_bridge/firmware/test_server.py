@@ -244,3 +244,10 @@ def test_a_digital_output_is_set_to_a_whole_number(bench):
     for value in (1.0, True):
         assert bench.do(number.SET, {"name": "fan", "value": value})["value"] == 1
         assert type(bench.parts.outputs["fan"].now) is int
+
+
+def test_a_value_that_has_no_place_in_an_answer_is_an_error_and_all_goes_on(bench):
+    bench.parts.sensors["light"].value = 1 << 70
+    assert bench.ask(number.READ_VALUE, {"name": "light"}) == {"rc": 1}
+    assert bench.server.failures == 1
+    assert bench.ask(number.READ_VALUE, {"name": "door"})["value"] == 21.5

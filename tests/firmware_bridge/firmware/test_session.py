@@ -135,3 +135,23 @@ def test_a_new_session_counts_anew_and_watches_nothing(bench):
     bench.open(1000, s=2)
     assert bench.ask(number.READINGS, {"from": 0, "most": 9})["names"] == []
     assert bench.rc(bench.do(number.SET, {"name": "heater", "value": 1}, n=0, s=2)) == 0
+
+
+def test_an_opening_that_was_meant_for_an_earlier_start_opens_nothing(bench):
+    opening = bench.request(number.OPEN, {"s": SESSION, "pv": 1, "ms": 1000, "boot": 7}, WRITE)
+    command = bench.request(number.SET, {"s": SESSION, "n": 1, "name": "heater", "value": 1}, WRITE)
+    bench.answers(opening + command)
+    assert bench.parts.outputs["heater"].now == 1
+    bench.start(boot=8)
+    late = bench.answers(opening + command)
+    assert [bench.rc(answer.body) for answer in late] == [number.NO_SESSION] * 2
+    assert bench.parts.outputs["heater"].now == 0
+
+
+def test_a_reset_that_was_meant_for_an_earlier_start_does_nothing(bench):
+    reset = bench.request(number.RESET, {"boot": 7}, WRITE, number.OS)
+    bench.start(boot=8)
+    (late,) = bench.answers(reset)
+    bench.pass_us(200_000)
+    assert bench.rc(late.body) == number.NO_SESSION
+    assert not bench.server.restart_wanted

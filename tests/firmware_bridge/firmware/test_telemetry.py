@@ -133,3 +133,15 @@ def test_a_watch_on_a_sensor_that_fails_can_begin_and_end(bench):
     bench.parts.sensors["light"].broken = True
     assert watched(bench, ["light"])["us"] == 1000
     assert watched(bench, ["light"], 0)["us"] == 0
+
+
+def test_a_driver_that_breaks_down_ends_neither_the_others_nor_the_lease(bench, monkeypatch):
+    def fail():
+        raise ValueError
+
+    bench.open(5000)
+    watched(bench, ["light", "door"])
+    monkeypatch.setattr(bench.parts.sensors["light"], "read", fail)
+    bench.pass_us(2_000)
+    rows = bench.ask(number.READINGS, {"from": 0, "most": 4})["rows"]
+    assert [value for _, _, value in rows] == [None, 21.5] * 2
