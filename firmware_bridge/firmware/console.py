@@ -30,7 +30,7 @@ class Console:
         self._byte = bytearray(1)
         self._interrupts = 0
         self._readable = _waiter(incoming or sys.stdin, select.POLLIN)
-        self._writable = _waiter(outgoing or sys.stdout, select.POLLOUT)
+        self._writable = _waiter(outgoing or sys.stdout, select.POLLOUT)  # which the ports tell since 1.20
 
     def read(self, wait_ms: int = 0) -> bytes:
         """Give what has come in, 256 bytes at most, or nothing when nothing comes within the time.

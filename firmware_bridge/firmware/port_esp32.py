@@ -45,6 +45,8 @@ class ESP32(Board):
     """An ESP32 of any kind."""
 
     watchdog_least_ms = 1000  # it counts whole seconds
+    buffer_bytes = 400
+    """At 115 200 baud an answer of so many takes 46 ms, in which nothing else is done."""
 
     def __init__(self, clock_us: "Callable[[], int]") -> None:
         super().__init__(clock_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk import Desk
@@ -60,11 +61,11 @@ def flashed(folder: Path, files: dict[str, bytes], size: int = 1 << 20) -> Path:
     return flash
 
 
-def board(folder: Path, base: Path, *, speed: float = 1, heap_kb: int = 1024) -> Desk:
+def board(folder: Path, base: Path, **how: Any) -> Desk:
     """Put a board on the desk, with a copy of a flash."""
     flash = folder / "copy"
     shutil.copy(base, flash)
-    return Desk(unix(), flash, speed=speed, heap_kb=heap_kb)
+    return Desk(unix(), flash, **how)
 
 
 def firmware(version: str = "0.1.0", **changed: str) -> bytes:

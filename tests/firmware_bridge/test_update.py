@@ -86,8 +86,9 @@ def test_a_file_that_is_no_firmware_is_rolled_back(desk: Desk) -> None:
         assert runs(bridge) == ("", False, "0.1.0")
 
 
-def test_firmware_that_never_says_hello_is_rolled_back_after_its_time(base: Path, tmp_path: Path) -> None:
-    with board(tmp_path, base, speed=TRIAL_S / 0.5) as desk, bridge_to(desk) as bridge:
+@pytest.mark.parametrize("chip", ["rp2", "esp32"])
+def test_firmware_that_never_says_hello_is_rolled_back_after_its_time(base: Path, tmp_path: Path, chip: str) -> None:
+    with board(tmp_path, base, speed=TRIAL_S / 0.5, chip=chip) as desk, bridge_to(desk) as bridge:
         with pytest.raises(BridgeError, match="did not come up"):
             bridge.update(firmware("0.2.0", main="def run(slot, trial):\n    while True:\n        pass\n"))
         assert runs(bridge) == ("", False, "0.1.0")
@@ -151,6 +152,22 @@ def test_a_flashed_image_that_was_damaged_does_not_hinder_a_slot_that_is_whole(t
     files = {**whole(), "/boot.json": state, "/slot/a": firmware("0.2.0"), "/slot/factory": b"damaged"}
     with board(tmp_path, flashed(tmp_path, files)) as desk, bridge_to(desk) as bridge:
         assert runs(bridge) == ("a", False, "0.2.0")
+
+
+@pytest.mark.parametrize("dies_at", [3, 90, 400])
+def test_the_power_going_in_the_middle_of_a_write_to_the_flash_leaves_a_board_that_answers(
+    base: Path, tmp_path: Path, dies_at: int
+) -> None:
+    with board(tmp_path, base, dies_at=dies_at) as desk:
+        with bridge_to(desk) as bridge, contextlib.suppress(BridgeError):
+            bridge.update(firmware("0.2.0"))
+        with bridge_to(desk) as bridge:
+            assert runs(bridge) in (("", False, "0.1.0"), ("a", True, "0.2.0"))
+            bridge.restart()
+            assert runs(bridge) == ("", False, "0.1.0")
+            bridge.update(firmware("0.3.0"))
+            assert runs(bridge) == ("a", True, "0.3.0")
+        assert desk.starts > 3
 
 
 def test_three_ctrl_c_give_the_repl_and_its_reset_the_firmware_again(desk: Desk) -> None:

@@ -28,6 +28,8 @@ class Desk:
         How many times too fast its timers run.
     size, heap_kb : int
         Of its flash, where it is made, and of its memory, where objects take twice what they take on 32 bits.
+    dies_at : int
+        After how many writes to its flash the power goes for a moment, in the middle of one; 0 for never.
 
     Attributes
     ----------
@@ -46,15 +48,17 @@ class Desk:
         speed: float = 1,
         size: int = FLASH_BYTES,
         heap_kb: int = 1024,
+        dies_at: int = 0,
     ) -> None:
         if not flash.exists():
             flash.write_bytes(b"\xff" * size)
-        self._command = [program, "-X", f"heapsize={heap_kb}k", str(HERE / "board.py"), str(flash), str(speed), "0"]
+        self._command = [program, "-X", f"heapsize={heap_kb}k", str(HERE / "board.py"), str(flash), str(speed)]
         self._path = f"{HERE / 'fake'}:{HERE / ('fake_' + chip)}"
         self._far, self._near = pty.openpty()
         tty.setraw(self._near)
         self.line = os.ttyname(self._near)
         self.starts = 0
+        self._dies_at = dies_at
         self._ended = False
         self._start()
         self._thread = threading.Thread(target=self._keep)
@@ -62,8 +66,9 @@ class Desk:
 
     def _start(self) -> None:
         self.starts += 1
+        self._dies_at, dies_at = 0, self._dies_at
         self.process = subprocess.Popen(
-            self._command,
+            [*self._command, str(dies_at)],
             env={**os.environ, "MICROPYPATH": self._path},
             stdin=self._far,
             stdout=self._far,
