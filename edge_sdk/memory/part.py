@@ -48,9 +48,8 @@ def bundle_parts(
         held = plan.section(name).footprint if plan is not None else None
 
         def opened() -> Model:
-            count = threads
-            if count is None and name == DECODER:
-                count = choose_threads(bundle, engine, weight_cache)
+            chosen = threads is None and name == DECODER
+            count = choose_threads(bundle, engine, weight_cache) if chosen else threads
             model = open_model(
                 bundle.path,
                 offset=section.offset,

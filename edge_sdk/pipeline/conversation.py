@@ -82,9 +82,7 @@ class Conversation:
         when_done: Callable[[Conversation], None] | None = None,
         ladder: Ladder | None = None,
     ) -> None:
-        self._language = language
-        self._eyes = eyes
-        self._frames_most = frames_most
+        self._language, self._eyes, self._frames_most = language, eyes, frames_most
         self._when_done = when_done
         self._ladder = ladder or Ladder(language.name, None)
         self._decoder = language.new_decoder(self._checkpoint)
