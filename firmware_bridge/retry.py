@@ -11,7 +11,7 @@ SAFETY_S = 0.05
 after 200 ms: where four of ten frames are lost, the sixteen tries that are left fail once in a million times, and nine,
 which 100 ms leave, once in four thousand, which is every quarter of an hour."""
 _FIRST_S = 0.1  # before anything was measured; MicroPython answers within a few milliseconds
-_IN_A_ROW = 3
+_IN_A_ROW, _MANY = 3, 20
 _SMOOTH, _VARY, _SPREAD = 1 / 8, 1 / 4, 4.0
 
 
@@ -21,7 +21,8 @@ class RoundTrip:
     What was sent more than once is not measured, as it is not known which one was answered (Karn's rule). Where the
     answer comes soon after the last of them, the line has merely lost the others. Where it does not, several times in
     a row, the way has become longer than the time-out: the longer one that it came to stays then, until there is a
-    measurement again.
+    measurement again. So it does where nothing was measured yet, or for very long: a way of a little more than the
+    time-out has its answers come soon after the second sending.
 
     Source: RFC 6298, with bounds of 25 ms and 5 s; it keeps the longer time-out at once, for the sake of routers.
 
@@ -35,12 +36,12 @@ class RoundTrip:
         self.smoothed_s: float | None = None
         self._varied_s = 0.0
         self._timeout_s = self._reached_s = _FIRST_S
-        self._unmeasured = 0
+        self._late = self._again = 0  # requests in a row: answered late after their last sending; sent more than once
 
     @property
     def timeout_s(self) -> float:
         """How long to wait for the next answer."""
-        return self._timeout_s if self._unmeasured < _IN_A_ROW else max(self._timeout_s, self._reached_s)
+        return self._timeout_s if self._late < _IN_A_ROW else max(self._timeout_s, self._reached_s)
 
     def measured(self, seconds: float) -> None:
         """Take the round trip of a request that was sent once."""
@@ -51,7 +52,7 @@ class RoundTrip:
             self.smoothed_s += _SMOOTH * (seconds - self.smoothed_s)
         timeout_s = self.smoothed_s + _SPREAD * self._varied_s
         self._timeout_s = LEAST_S if timeout_s < LEAST_S else min(timeout_s, MOST_S)
-        self._unmeasured = 0
+        self._late = self._again = 0
 
     def unmeasured(self, waited_s: float, since_s: float = MOST_S) -> None:
         """Take note of a request that was sent more than once.
@@ -63,8 +64,10 @@ class RoundTrip:
         since_s : float
             When that came, after the request was sent for the last time.
         """
-        if since_s <= self._timeout_s:  # else on a line that loses much the waits would grow from request to request
-            self._unmeasured = 0
+        self._again += 1
+        soon = self.smoothed_s is not None and since_s <= self._timeout_s and self._again < _MANY
+        if soon and self._late < _IN_A_ROW:
+            self._late = 0  # else on a line that loses much the waits would grow from request to request
             return
-        self._unmeasured += 1
+        self._late += 1
         self._reached_s = waited_s

@@ -342,5 +342,5 @@ class Session:
 
     def _note(self, answer: Answer) -> None:
         told = answer.body.get("t")
-        if type(told) is int and answer.sends == 1:
+        if type(told) is int:  # of whichever sending, it was handled after the first of them
             self._clock.note(told, answer.sent_s, answer.received_s)

@@ -42,7 +42,7 @@ def test_without_an_image_this_versions_firmware_is_sent(run: Callable[..., Any]
 
 
 def test_an_update_on_trial_is_not_confirmed(run: Callable[..., Any], updated: list[Any]) -> None:
-    assert "on trial: the next start goes back" in run("update", "--trial", "--port", "sim://").stdout
+    assert "on trial: the next start" in run("update", "--trial", "--port", "sim://").stdout
     assert "confirmed" not in updated
 
 
