@@ -118,7 +118,7 @@ def _no_chip(name: str, label: str, found: list[str], locked: list[str]) -> NoDe
     return NoDevice(
         f"There is no GPIO chip {label!r}, on which {name} is to hang.",
         why=f"There is {', '.join(sorted(set(found)))}." if found else "This machine has no GPIO chip at all.",
-        fix="Name a chip by the label that gpiodetect shows; edge board show lists those of this board.",
+        fix="Name a chip by the label that gpiodetect shows; edge board tells which this board should have.",
     )
 
 

@@ -57,10 +57,24 @@ class RecordedPwm:
         self.calls.append(("close", True))
 
 
+class RecordedSpi:
+    def __init__(self, device, mode, hz) -> None:
+        if device.endswith("9"):
+            raise FileNotFoundError(2, "No such file or directory")
+        self.told = (device, mode, hz)
+        RecordedGpio.made.append(self)
+
+    def transfer(self, data):
+        return [byte ^ 255 for byte in data]
+
+    def close(self) -> None:
+        self.told = ()
+
+
 @pytest.fixture
 def periphery(monkeypatch):
     RecordedGpio.made.clear()
-    fake = SimpleNamespace(CdevGPIO=RecordedGpio, PWM=RecordedPwm)
+    fake = SimpleNamespace(CdevGPIO=RecordedGpio, PWM=RecordedPwm, SPI=RecordedSpi)
     monkeypatch.setitem(sys.modules, "periphery", fake)
     return RecordedGpio.made
 
@@ -120,6 +134,15 @@ def test_a_pwm_chip_belongs_to_one_process(periphery, tmp_path, monkeypatch):
     os.close(gpio._CHIPS.pop(str(tmp_path)))
     with pytest.raises(NoDevice, match="There is no"):
         gpio._have_chip("fan", str(tmp_path / "none"))
+
+
+def test_an_spi_device_sends_and_receives_at_once(periphery):
+    bus = gpio.Spi("adc", {"device": "/dev/spidev0.0", "mode": 3, "hz": 500_000})
+    assert periphery[0].told == ("/dev/spidev0.0", 3, 500_000)
+    assert bus.transfer(b"\x01\x80") == b"\xfe\x7f"
+    bus.close()
+    with pytest.raises(BridgeError, match=r"The bus adc cannot be had at /dev/spidev0\.9: No such file"):
+        gpio.Spi("adc", {"device": "/dev/spidev0.9"})
 
 
 def test_a_missing_library_names_the_command_that_installs_it(monkeypatch):
