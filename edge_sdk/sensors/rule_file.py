@@ -182,13 +182,14 @@ def _rules(path: str, table: _Table, problems: Problems) -> Rules:
     log.end()
     named = table.table("rule") or _Table(problems, "rule", {})
     rules = []
-    for name, content in named.items():
+    written = named.items()
+    if not written:
+        problems.add("rule", "there is no rule: write [rule.NAME]")
+    for name, content in written:
         if not _NAME.fullmatch(name) or not isinstance(content, dict):
             problems.add("rule", f"{name!r} is no rule: write [rule.NAME], of letters, digits, - and _")
         else:
             rules.append(_rule(name, _Table(problems, f"rule.{name}", content), content))
-    if not rules:
-        problems.add("rule", "there is no rule: write [rule.NAME]")
     table.end()
     return Rules(
         path, title, bridge, sim, camera, bundle, every_s or 1.0, outputs, axes, file, most_mb or 64.0, tuple(rules),
@@ -237,6 +238,8 @@ def _sets(table: _Table | None) -> tuple[Set, ...]:
             sets.append(Set(output, value if isinstance(value, float) else int(value), for_s))
         else:
             inner.wrong("value", f"a number or [red, green, blue] is expected, not {value!r}")
+    if not sets:
+        table.wrong("", "it names no output")
     return tuple(sets)
 
 

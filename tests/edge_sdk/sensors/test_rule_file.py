@@ -110,6 +110,7 @@ def test_the_example_is_sound() -> None:
         ("value = 0.8", 'value = "on"', "line 20, rule.cold.set.heater.value: a number or"),
         ("most_mb = 16", "most_mb = 0.1", "line 15, log.most_mb: 0.1 is out of its range"),
         ('sim = "sim://', 'sim = "', "no simulated device"),
+        ("set = { heater = { value = 0.8, for_s = 30 }, lamp = [255, 0, 0] }", "set = {}", "set: it names no output"),
         ('home = "x"', "", "line 31, rule.begin: it does not say what happens"),
         ("every_s = 86400", "", "line 31, rule.begin: it does not say when"),
         ("by_um = -100", "by_um = -100, to_um = 3", "rule.shake.move: say either by_um or to_um"),
