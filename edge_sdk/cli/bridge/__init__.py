@@ -10,6 +10,7 @@ __all__ = ["bridge"]
 
 COMMANDS = {
     "clear": ("edge_sdk.cli.bridge.act", "clear"),
+    "confirm": ("edge_sdk.cli.bridge.firmware", "confirm"),
     "configure": ("edge_sdk.cli.bridge.upkeep", "configure"),
     "dictionary": ("edge_sdk.cli.bridge.look", "dictionary"),
     "flash": ("edge_sdk.cli.bridge.firmware", "flash"),

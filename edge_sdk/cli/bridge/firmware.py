@@ -1,4 +1,4 @@
-"""``edge bridge flash`` and ``update``: the firmware onto a board, over its cable once, then over the link."""
+"""``edge bridge flash``, ``update``, ``confirm``: firmware onto a board, over its cable once, then over the link."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.bridge.address import port_option
+from edge_sdk.cli.bridge.address import address_argument, port_option
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.flash import BOARDS
 from firmware_bridge.flash import flash as write_flash
 from firmware_bridge.image import build_image
 
-__all__ = ["flash", "update"]
+__all__ = ["confirm", "flash", "update"]
 
 _file = click.Path(dir_okay=False, exists=True, path_type=Path)
 
@@ -65,12 +65,25 @@ def update(image: Path | None, address: str, trial: bool) -> None:
         bridge.echo("the new firmware answers")
         if not trial:
             bridge.confirm()
-    kept = (
-        "on trial: the next start goes back to the old one, and so do two minutes without bridge.confirm()"
-        if trial
-        else "and is kept"
-    )
+    back = "on trial: the next start, or two minutes without edge bridge confirm, goes back to the old one"
+    kept = back if trial else "and is kept"
     click.echo(f"Firmware {after.firmware} runs in slot {after.slot} in place of {before.firmware}, {kept}.")
+
+
+@click.command()
+@address_argument
+def confirm(address: str) -> None:
+    """Keep the firmware that runs on trial; else the next start goes back to the one before.
+
+    \b
+    Examples:
+      edge bridge confirm
+    """
+    with open_bridge(address) as bridge:
+        bridge.confirm()
+        hello = bridge.look()
+    where = f"in slot {hello.slot} " if hello.slot else ""
+    click.echo(f"Firmware {hello.firmware} {where}is kept.")
 
 
 @contextmanager

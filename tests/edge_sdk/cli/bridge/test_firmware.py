@@ -46,6 +46,11 @@ def test_an_update_on_trial_is_not_confirmed(run: Callable[..., Any], updated: l
     assert "confirmed" not in updated
 
 
+def test_firmware_on_trial_is_kept_by_confirm(run: Callable[..., Any], updated: list[Any]) -> None:
+    assert run("confirm", "sim://").stdout == "Firmware 0.1.0 is kept.\n"
+    assert updated == ["confirmed"]
+
+
 def test_flashing_tells_what_runs_and_what_is_next(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
