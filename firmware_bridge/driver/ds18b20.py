@@ -1,7 +1,8 @@
 """Maxim DS18B20: temperature over one wire.
 
 Source: DS18B20 datasheet 19-7487, revision 6 (July 2019): commands, scratchpad, CRC, times. Byte 6 of the scratchpad
-is 0x0C after power-on, and another one after every measurement (older revisions of the datasheet show it).
+is 0x0C after power-on, and of Maxim's own chips another one after every measurement; a clone that leaves it so cannot
+tell 85.0 degrees.
 """
 
 from firmware_bridge.driver.chip import Chip

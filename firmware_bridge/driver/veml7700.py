@@ -1,9 +1,9 @@
 """Vishay VEML7700: light as the eye sees it.
 
-Source: VEML7700 datasheet 84286, revision 1.7 (28 November 2023), where a count is 0.0042 lx at gain 2 in 800 ms
-(0.0036 in those before it), and application note 84323, which counts to 10 000 only, because the chip is not linear
-above. Its correction for bright light is left out, because it runs away beyond 20 000 lx: there a reading may be
-low by a third.
+Source: registers: datasheets of the VEML7700 (84286) and of its sister with the same registers, VEML6030 (84366,
+revision 1.2). A count is 0.0042 lx at gain 2 in 800 ms, as their revisions since November 2023 say (0.0036 before).
+Application note 84323 counts to 10 000 only, because the chip is not linear above; its correction for bright light is
+left out, because it runs away beyond 20 000 lx: there a reading may be low by a third.
 """
 
 import struct
