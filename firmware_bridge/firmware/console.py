@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _INTERRUPT = 3  # Ctrl-C
 _INTERRUPTS = 3  # so many in a row end the firmware: no line holds that byte, and noise hardly makes three
-_MOST_BYTES = 256
+_MOST_BYTES = 64  # that are read at once: each takes a small chip 20 us, and axes wait meanwhile
 _PIECE_BYTES = 64
 _FULL_MS = 20  # without room for a piece what remains is dropped, as a UART does
 
@@ -33,7 +33,7 @@ class Console:
         self._writable = _waiter(outgoing or sys.stdout, select.POLLOUT)  # which the ports tell since 1.20
 
     def read(self, wait_ms: int = 0) -> bytes:
-        """Give what has come in, 256 bytes at most, or nothing when nothing comes within the time.
+        """Give what has come in, 64 bytes at most, or nothing when nothing comes within the time.
 
         Raises
         ------

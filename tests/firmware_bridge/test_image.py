@@ -142,18 +142,17 @@ def test_loader_and_builder_agree_on_what_an_image_begins_with(loader: ModuleTyp
 
 
 def test_micropython_imports_from_an_image(micropython: Interpreter, tmp_path: Path) -> None:
-    (tmp_path / "image").write_bytes(build_image())
-    script = f"""
+    (tmp_path / "image.py").write_bytes(build_image())  # so named, it is laid where both find it
+    script = """
 import sys
-sys.path.insert(0, {str(HERE / "fake")!r})
 from firmware_bridge.firmware import loader
+place = sys.modules["firmware_bridge.firmware.loader"].__file__.split("/firmware_bridge/")[0]
 loader.forget()
-loader.take({str(tmp_path / "image")!r})
+loader.take(place + "/image.py")
 from firmware_bridge.wire.crc import crc16
 print(sys.modules["firmware_bridge.wire.crc"].__file__, hex(crc16(b"123456789")))
 loader.forget()
 print([name for name in sys.modules if name.startswith("firmware_bridge")])
 """
-    if micropython.kind == "node":
-        pytest.skip("under node MicroPython sees the package's folder alone")
-    assert micropython.run(script).split("\n")[:2] == ["/fw/firmware_bridge/wire/crc.py 0x31c3", "[]"]
+    told = micropython.run(script, modules=(HERE / "fake", tmp_path))
+    assert told.split("\n")[:2] == ["/fw/firmware_bridge/wire/crc.py 0x31c3", "[]"]

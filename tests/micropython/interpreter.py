@@ -144,10 +144,18 @@ class Interpreter:
     kind: str
     program: str
 
-    def run(self, script: Path | str, *args: str, heap_kb: int = 4096, timeout_s: float = 120) -> str:
+    def run(
+        self,
+        script: Path | str,
+        *args: str,
+        heap_kb: int = 4096,
+        timeout_s: float = 120,
+        modules: tuple[Path, ...] = (),
+    ) -> str:
         """Run a script, a file's or a text of several lines, and give what it printed.
 
-        ``heap_kb`` bounds the memory of the Unix port; the other one takes more when it needs more.
+        ``heap_kb`` bounds the memory of the Unix port; the other one takes more when it needs more. ``modules`` are
+        folders whose modules can be imported besides.
 
         Raises
         ------
@@ -156,7 +164,8 @@ class Interpreter:
         """
         with _file(script) as path:
             command = self._command(path, args, heap_kb)
-            done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=timeout_s)
+            environment = _environment(modules)
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s)
         assert done.returncode == 0, f"{self.kind}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
         return done.stdout
 
@@ -195,22 +204,23 @@ def node() -> str | None:
 
 
 @functools.cache
-def _stage() -> Path:
-    """Lay out the modules as on a microcontroller."""
+def _stage(modules: tuple[Path, ...] = ()) -> Path:
+    """Lay out the modules as on a microcontroller, and those of some folders beside them."""
     folder = Path(tempfile.mkdtemp(prefix="micropython-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     package = folder / "firmware_bridge"
     package.mkdir()
     (package / "__init__.py").touch()
-    for name in ("again.py", "port.py"):
-        (folder / name).symlink_to(HERE / name)
+    beside = [HERE / "again.py", HERE / "port.py", *(path for more in modules for path in more.glob("*.py"))]
+    for path in beside:
+        (folder / path.name).symlink_to(path)
     for name in PURE:
         (package / name).symlink_to(ROOT / "firmware_bridge" / name)
     return folder
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "MICROPYPATH": str(_stage())}
+def _environment(modules: tuple[Path, ...] = ()) -> dict[str, str]:
+    return {**os.environ, "MICROPYPATH": str(_stage(modules))}
 
 
 @contextlib.contextmanager

@@ -68,11 +68,8 @@ def test_micropython_does_the_same_to_every_pin(
 ) -> None:
     here: list[str] = []
     fake(chip, monkeypatch, tmp_path).scene.play(here.append, chip)
-    if micropython.kind == "node":
-        pytest.skip("under node MicroPython sees the package's folder alone")
-    text = (HERE / "play_board.py").read_text().replace("import machine\n", "", 1)
-    paths = [str(MICROPYTHON / "fake"), str(MICROPYTHON / f"fake_{chip}")]
-    there = micropython.run(f"import sys\nsys.path[:0] = {paths}\nimport machine\n{text}", chip)
+    modules = (MICROPYTHON / "fake", MICROPYTHON / f"fake_{chip}")
+    there = micropython.run(HERE / "play_board.py", chip, modules=modules)
     assert there.splitlines() == here
     assert len(here) > 40
 
