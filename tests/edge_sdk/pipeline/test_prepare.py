@@ -83,6 +83,7 @@ def test_a_prepared_decoder_says_what_one_says_that_is_not(toy: Callable[..., An
     decoder, prompt = maker.decoder(for_good=True), [3, 5, 4, 6, 8, 9, 7] * 3
     for _ in range(2):
         decoder.prepare()
+        assert maker.toy.calls == [("cache_32_prefill_16", 16), ("cache_32_decode_1", 1)]
     assert int(decoder.prefill(prompt[:count]).argmax()) == maker.toy.say(prompt[:count])
     decoder.prepare()  # in the midst of it
     assert int(decoder.step(4).argmax()) == maker.toy.say([*prompt[:count], 4])
