@@ -60,6 +60,7 @@ class Line(Sensor):
         if self.has_edges:
             settings["edge"] = "both"
         self._inverts = bool(item.get("invert", False))
+        self._closed = False
         self._line = _claimed(name, place, "in", **settings)
         self.entry = {"unit": "", "least": 0, "most": 1, "period_us": item.get("period_us", 1000)}
 
@@ -69,13 +70,19 @@ class Line(Sensor):
 
     def edge(self, timeout_s: float) -> tuple[int, int] | None:
         """Wait for its next edge: the level after it, and the kernel's clock in nanoseconds; None without one."""
-        if not self._line.poll(timeout_s):
-            return None
-        event = self._line.read_event()
+        try:
+            if not self._line.poll(timeout_s):
+                return None
+            event = self._line.read_event()
+        except (OSError, TypeError):
+            if self._closed:  # by another thread, meanwhile
+                return None
+            raise
         return int((event.edge == "rising") != self._inverts), event.timestamp
 
     def close(self) -> None:
         """Let go of the line."""
+        self._closed = True
         self._line.close()
 
 

@@ -33,6 +33,9 @@ class RecordedGpio:
     def read(self) -> bool:
         return True
 
+    def poll(self, timeout_s) -> bool:
+        raise TypeError("argument must be an int, or have a fileno() method")
+
     def close(self) -> None:
         self.closed = True
 
@@ -105,6 +108,14 @@ def test_an_input_asks_for_its_pull_and_its_edges(periphery):
     line = gpio.Line("door", {"pull": 1, "edges": True, "invert": True}, PLACE)
     assert periphery[0].told[2:] == ("in", {"label": "edge door", "bias": "pull_up", "edge": "both"})
     assert line.read() == 0
+
+
+def test_waiting_for_an_edge_ends_when_the_line_is_let_go_meanwhile(periphery):
+    line = gpio.Line("door", {"edges": True}, PLACE)
+    with pytest.raises(TypeError):  # the library's own, while it is not closed
+        line.edge(0.1)
+    line.close()
+    assert line.edge(0.1) is None
 
 
 def test_a_pwm_is_safe_before_it_is_switched_on(periphery, monkeypatch, tmp_path):
