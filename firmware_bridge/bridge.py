@@ -122,7 +122,7 @@ class Bridge:
         self._dictionary: Dictionary | None = None
         self._permission = Permission(allow, dry_run=dry_run, clock=clock)
         self.lease = Keeper(self._renew, heartbeat, lease_s=lease_s, longest_s=self._longest_s)
-        self._telemetry = Telemetry(self._watch, self._readings, lambda: self._session.epoch, self._sleep)
+        self._telemetry = Telemetry(self._watch, self._readings, lambda: self._session.epoch, self._sleep, clock)
         self._maintenance = Maintenance(self._session, self._sleep, clock)
         self._sensors: dict[str, Sensor] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Mapping
@@ -124,9 +125,9 @@ def read_dictionary(text: bytes) -> Dictionary:
             {name: _sensor(name, entry) for name, entry in told.get("sensors", {}).items()},
             {name: _output(name, entry) for name, entry in told.get("outputs", {}).items()},
             {name: _axis(name, entry) for name, entry in told.get("axes", {}).items()},
-            float(told["lease_ms"]) / 1000,
+            _given(told, "lease_ms") / 1000,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BridgeError(
             "The microcontroller's dictionary cannot be understood.",
             why=f"{type(error).__name__}: {error}",
@@ -134,30 +135,42 @@ def read_dictionary(text: bytes) -> Dictionary:
         ) from error
 
 
+def _number(entry: Mapping[str, Any], key: str) -> float | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _given(entry: Mapping[str, Any], key: str) -> float:
+    value = _number(entry, key)
+    if value is None:
+        raise KeyError(key)
+    return value
+
+
 def _sensor(name: str, entry: Mapping[str, Any]) -> SensorEntry:
-    period_us = entry.get("period_us")
-    period_s = None if period_us is None else float(period_us) / 1e6
-    return SensorEntry(
-        name, str(entry.get("unit", "")), entry.get("least"), entry.get("most"), period_s, entry.get("accuracy")
-    )
+    period_us = _number(entry, "period_us")
+    period_s = None if period_us is None else period_us / 1e6
+    least, most, accuracy = (_number(entry, key) for key in ("least", "most", "accuracy"))
+    return SensorEntry(name, str(entry.get("unit", "")), least, most, period_s, accuracy)
 
 
 def _output(name: str, entry: Mapping[str, Any]) -> OutputEntry:
-    lease_s = float(entry["lease_ms"]) / 1000
-    unit, kind = str(entry.get("unit", "")), str(entry["kind"])
-    return OutputEntry(name, unit, entry.get("least"), entry.get("most"), entry["safe"], lease_s, kind)
+    unit, kind, colour = str(entry.get("unit", "")), str(entry["kind"]), entry["safe"]
+    if isinstance(colour, list) and not (len(colour) == 3 and all(type(part) is int for part in colour)):
+        raise ValueError(f"safe is {colour!r}")
+    safe = colour if isinstance(colour, list) else _given(entry, "safe")
+    least, most, lease_s = _number(entry, "least"), _number(entry, "most"), _given(entry, "lease_ms") / 1000
+    return OutputEntry(name, unit, least, most, safe, lease_s, kind)
 
 
 def _axis(name: str, entry: Mapping[str, Any]) -> AxisEntry:
-    return AxisEntry(
-        name,
-        entry.get("least"),
-        entry.get("most"),
-        entry.get("step"),
-        entry.get("speed"),
-        bool(entry.get("homes", False)),
-        float(entry.get("backlash", 0)),
-    )
+    least, most, step, speed = (_number(entry, key) for key in ("least", "most", "step", "speed"))
+    backlash_um = _number(entry, "backlash") or 0.0
+    return AxisEntry(name, least, most, step, speed, bool(entry.get("homes", False)), backlash_um)
 
 
 def cache_folder() -> Path:
@@ -240,8 +253,12 @@ def _keep(path: Path, text: bytes) -> None:
     """Write a file whole or not at all; the oldest go."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(text)
-    part.replace(path)
+    try:
+        part.write_bytes(text)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     kept = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
     for old in kept[:-_FILES]:
         old.unlink()

@@ -12,6 +12,7 @@ from firmware_bridge.wire.number import PROTOCOL
 __all__ = ["Hello", "agree", "read_hello"]
 
 _LEAST_BUFFER = 128
+_MOST_BUFFER = 0xFFFF  # what the length of a packet can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def read_hello(body: Mapping[str, Any]) -> Hello:
         dictionary=_of(body, "dict", bytes),
         configuration=_of(body, "cfg", int),
         capabilities=tuple(str(name) for name in capabilities),
-        buffer_bytes=_of(body, "buf", int),
+        buffer_bytes=min(_of(body, "buf", int), _MOST_BUFFER),
         state=_of(body, "state", str),
         lease_s=_of(body, "lease", int) / 1000,
         slot=_of(body, "slot", str),

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_bridge.wire.message import Message
+from firmware_bridge.wire.number import NO_JOB, NO_SESSION
 
 __all__ = ["Answer", "Lane", "Waiting", "older"]
 
 _HALF = 1 << 31
+_FORGOTTEN = (NO_SESSION, NO_JOB)  # what a microcontroller says that has restarted
 
 
 class Answer:
@@ -39,18 +41,23 @@ class Waiting:
     ----------
     after : int or None
         The newest clock that an answer had when this was asked: one that is older was not made for it.
+    urgent : bool
+        Whether it keeps the lane from others that are.
     given_up : bool
         True when somebody more urgent wants the lane.
+    suspect : int or None
+        The clock of an answer that was not believed.
     """
 
-    __slots__ = ("_wake", "after", "body", "given_up", "message", "received_s", "sends", "suspect")
+    __slots__ = ("_wake", "after", "body", "given_up", "message", "received_s", "sends", "suspect", "urgent")
 
-    def __init__(self, message: Message, after: int | None) -> None:
-        self.message, self.after = message, after
+    def __init__(self, message: Message, after: int | None, *, urgent: bool = False) -> None:
+        self.message, self.after, self.urgent = message, after, urgent
         self.body: Mapping[str, Any] | None = None
         self.received_s = 0.0
         self.sends = 0
-        self.suspect = self.given_up = False
+        self.suspect: int | None = None
+        self.given_up = False
         self._wake: threading.Event | None = None
 
     def asleep(self) -> threading.Event:
@@ -79,13 +86,16 @@ class Waiting:
     def believes(self, told: int, answer: Message) -> bool:
         """Say by its clock whether an answer was made for this request, not for one of 256 requests ago that came late.
 
-        A clock that goes back may also be that of a microcontroller which restarted: errors are believed at once, and
-        other answers when it happens again after the request was sent once more.
+        A clock that goes back may also be that of a microcontroller which restarted: that it knows no such session or
+        job is believed at once, and any other answer when it happens again after the request was sent once more.
         """
-        if self.after is None or not older(told, self.after) or "err" in answer.body:
+        if self.after is None or not older(told, self.after):
             return True
-        believed = self.suspect and self.sends > 1
-        self.suspect = True
+        error = answer.body.get("err")
+        if isinstance(error, dict) and error.get("rc") in _FORGOTTEN:
+            return True
+        believed = self.suspect not in (None, told) and self.sends > 1
+        self.suspect = told
         return believed
 
 

@@ -104,7 +104,7 @@ class Link:
         timeout_s : float
             How long for all tries together, and for the port to come back.
         urgent : bool
-            Take the lane from a request that waits in it, which raises BridgeTimeout.
+            Take the lane from a request that waits in it and is not urgent, which raises BridgeTimeout.
         patient : bool
             Wait for a port that is gone; else BridgeTimeout is raised at once.
 
@@ -122,7 +122,7 @@ class Link:
             self._queue(lane, timeout_s, urgent)
         try:
             message = Message(op, group, command, next(self._sequence) & 0xFF, body)  # type: ignore[arg-type]  # it is only read
-            waiting = lane.waiting = Waiting(message, self._newest)
+            waiting = lane.waiting = Waiting(message, self._newest, urgent=urgent)
             self._counted.requests += 1
             return self._ask(lane, waiting, encode_message(message), end_s, wait_end_s)
         finally:
@@ -130,7 +130,7 @@ class Link:
             lane.lock.release()
 
     def _queue(self, lane: Lane, timeout_s: float, urgent: bool) -> None:
-        if urgent and (waiting := lane.waiting):
+        if urgent and (waiting := lane.waiting) and not waiting.urgent:
             waiting.given_up = True
             waiting.awake()
         if not lane.lock.acquire(timeout=timeout_s):
@@ -226,7 +226,7 @@ class Link:
                     if not waiting.believes(told, answer):
                         self._counted.drop("late")
                         return
-                    if self._newest is None or waiting.suspect or older(self._newest, told):
+                    if self._newest is None or waiting.suspect is not None or older(self._newest, told):
                         self._newest = told & 0xFFFFFFFF
                 waiting.received_s, waiting.body = now_s, answer.body
                 waiting.awake()

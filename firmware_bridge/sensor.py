@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -170,7 +171,8 @@ class Sensor:
         BridgeError
             If it told no number.
         """
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or type(ticks_us) is not int:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or type(ticks_us) is not int:
             raise BridgeError(
                 f"{self.name} has no value.",
                 why=f"The microcontroller told {value!r}.",

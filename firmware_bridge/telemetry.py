@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -13,25 +14,44 @@ __all__ = ["Telemetry"]
 
 _MOST = 64  # readings in an answer; fewer come where its buffer holds no more
 _QUEUE = 4096
+_FORGOTTEN = -1  # no epoch: what is in the ring is not asked for
 _RING = 1024  # at least as many as a microcontroller keeps
 _LOOK_S = 0.02  # longest pause before the ring is looked at again
 # Of fast ones there is a pause after fewer rows than these: row by row a thousand a second would take all of the lane.
 _ENOUGH, _BREATH_S = 16, 0.005
+_OLD_S = 1800.0  # the clock wraps: of what nobody took for longer, nobody could say how old it is
 
 
 class _Follower:
-    __slots__ = ("missed", "name", "period_s", "queue")
+    """One who follows a name: `missed` were lost behind the last in its queue, and `lost` before the first."""
+
+    __slots__ = ("_lock", "lost", "missed", "name", "period_s", "queue")
 
     def __init__(self, name: str, period_s: float) -> None:
-        self.name, self.period_s, self.missed = name, period_s, 0
-        self.queue: deque[tuple[Any, Any, int]] = deque()
+        self.name, self.period_s, self.missed, self.lost = name, period_s, 0, 0
+        self.queue: deque[tuple[Any, Any, int, float]] = deque()
+        self._lock = threading.Lock()
 
-    def put(self, value: Any, ticks_us: Any) -> None:
-        if len(self.queue) == _QUEUE:  # nobody takes them
-            self.queue.popleft()
-            self.missed += 1
-        self.queue.append((value, ticks_us, self.missed))
-        self.missed = 0
+    def put(self, value: Any, ticks_us: Any, now_s: float) -> None:
+        with self._lock:
+            if len(self.queue) == _QUEUE:  # nobody takes them
+                self._lose()
+            self.queue.append((value, ticks_us, self.missed, now_s))
+            self.missed = 0
+
+    def take(self, now_s: float) -> tuple[Any, Any, int] | None:
+        """Give the first in the queue that is not too old, and how many were lost before it."""
+        with self._lock:
+            while self.queue and now_s - self.queue[0][3] > _OLD_S:
+                self._lose()
+            if not self.queue:
+                return None
+            value, ticks_us, missed, _ = self.queue.popleft()
+            missed, self.lost = missed + self.lost, 0
+            return value, ticks_us, missed
+
+    def _lose(self) -> None:
+        self.lost += 1 + self.queue.popleft()[2]
 
 
 class Telemetry:
@@ -47,6 +67,8 @@ class Telemetry:
         Counts the sessions: a new one knows nothing of what was sampled in the one before.
     sleep : function
         Waits until there may be more.
+    clock : function
+        Monotonic seconds.
     """
 
     def __init__(
@@ -55,13 +77,15 @@ class Telemetry:
         readings: Callable[[int, int], Mapping[str, Any]],
         epoch: Callable[[], int],
         sleep: Callable[[float], object],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._watch, self._readings, self._epoch, self._sleep = watch, readings, epoch, sleep
+        self._watch, self._readings, self._epoch, self._sleep, self._clock = watch, readings, epoch, sleep, clock
         self._lock = threading.Lock()
         self._followers: list[_Follower] = []
         self._next = 0
         self._watched = False
         self._began_in = 0
+        self._fetched_s = 0.0
 
     def follow(self, name: str, period_s: float) -> Generator[tuple[Any, int, int], None, None]:
         """Give value, the microcontroller's clock, and how many readings were lost before, one after the other.
@@ -83,8 +107,8 @@ class Telemetry:
                         came = len(follower.queue) or self._fetch()
                     if came < enough:
                         self._sleep(min(max(period_s / 2, _BREATH_S), _LOOK_S))
-                while follower.queue:
-                    yield follower.queue.popleft()
+                while (taken := follower.take(self._clock())) is not None:
+                    yield taken
         finally:
             with self._lock:
                 self._followers.remove(follower)
@@ -92,12 +116,15 @@ class Telemetry:
 
     def _fetch(self) -> int:
         """Fetch what there is, and say how much it was."""
+        if self._watched and self._clock() - self._fetched_s > _OLD_S:
+            self._watched, self._began_in = False, _FORGOTTEN
         if not self._watched or self._epoch() != self._began_in:
             self._begin()
         return self._take()
 
     def _take(self) -> int:
         answer = self._readings(self._next, _MOST)
+        self._fetched_s = now_s = self._clock()
         first, names, rows, end = (answer.get(key) for key in ("first", "names", "rows", "next"))
         if not (type(first) is type(end) is int and isinstance(names, list) and isinstance(rows, list)):
             raise _strange(answer)
@@ -109,10 +136,10 @@ class Telemetry:
         self._next = first + len(rows)
         by_place = [[follower for follower in self._followers if follower.name == name] for name in names]
         for row in rows:
-            if not isinstance(row, list) or len(row) != 3 or row[1] not in range(len(by_place)):
+            if not isinstance(row, list) or len(row) != 3 or not _is_place(row[1], by_place):
                 raise _strange(answer)
             for follower in by_place[row[1]]:
-                follower.put(row[2], row[0])
+                follower.put(row[2], row[0], now_s)
         return len(rows)
 
     def _miss(self, count: int) -> None:
@@ -150,6 +177,10 @@ class Telemetry:
                 self._watch([], 0)
             except BridgeError:  # what is no longer followed may well go on
                 return
+
+
+def _is_place(which: object, places: list[Any]) -> bool:
+    return type(which) is int and 0 <= which < len(places)
 
 
 def _strange(answer: Mapping[str, Any]) -> BridgeError:

@@ -91,3 +91,32 @@ def test_a_piece_that_is_damaged_or_missing_is_told(tmp_path: Path) -> None:
 def test_what_is_no_dictionary_is_told(told: object) -> None:
     with pytest.raises(BridgeError, match="cannot be understood"):
         read_dictionary(json.dumps(told).encode())
+
+
+@pytest.mark.parametrize("wrong", [pytest.param(10**400, id="huge"), float("inf"), float("nan"), "1", True, [1]])
+@pytest.mark.parametrize("where", ["sensors.t.least", "outputs.heater.most", "outputs.heater.safe", "axes.x.least", ""])
+def test_a_number_that_nothing_can_be_held_against_is_told(where: str, wrong: object) -> None:
+    told: dict[str, Any] = json.loads(json.dumps(TOLD))
+    *way, last = where.split(".") if where else ["lease_ms"]
+    entry = told
+    for part in way:
+        entry = entry[part]
+    entry[last] = wrong
+    with pytest.raises(BridgeError, match="cannot be understood"):
+        read_dictionary(json.dumps(told).encode())
+
+
+def test_a_dictionary_that_would_fill_the_memory_is_not_inflated(tmp_path: Path) -> None:
+    source = Source({**TOLD, "more": "x" * (1 << 24)})
+    with pytest.raises(BridgeError, match="came damaged"):
+        fetch(source.digest, source, lambda: tmp_path)
+
+
+def test_a_dictionary_that_finds_no_room_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, other: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    source = Source()
+    assert fetch(source.digest, source, lambda: tmp_path).axis("x").homes
+    assert list(tmp_path.iterdir()) == []

@@ -52,6 +52,10 @@ def test_a_buffer_too_small_for_anything_is_refused() -> None:
         read_hello({**SAID, "buf": 12})
 
 
+def test_a_buffer_larger_than_any_packet_is_taken_for_the_longest() -> None:
+    assert read_hello({**SAID, "buf": 1 << 40}).buffer_bytes == 0xFFFF
+
+
 def test_every_error_number_is_told_in_words_with_what_to_do() -> None:
     numbers = [value for name, value in vars(number).items() if name.isupper() and isinstance(value, int)]
     for rc in range(1, max(number.NOT_AS_ANNOUNCED, 1) + 1):

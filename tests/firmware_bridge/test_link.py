@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from firmware_bridge.error import BridgeClosed, BridgeError, BridgeTimeout, Port
 from firmware_bridge.link import Link
 from firmware_bridge.wire.line import LineReader, lines
 from firmware_bridge.wire.message import READ, WRITE, Message, decode_message, encode_message
-from firmware_bridge.wire.number import CLOCK, ECHO, EDGE, LEASE, OS, SET, STOP
+from firmware_bridge.wire.number import CLOCK, ECHO, EDGE, LEASE, NO_JOB, NO_SESSION, OLD, OS, SET, STOP
 
 
 class Script:
@@ -156,24 +157,36 @@ def test_an_answer_of_256_requests_ago_is_known_by_its_clock() -> None:
 
 
 def test_a_clock_that_began_anew_is_believed_when_it_is_told_twice() -> None:
-    ticks = [1_000_000]
-    link, port, _time = linked(lambda asked: [(0.001, answer(asked, t=ticks[0]))])
+    ticks = itertools.chain([1_000_000], itertools.count(5))
+    link, port, _time = linked(lambda asked: [(0.001, answer(asked, t=next(ticks)))])
     link.request(READ, EDGE, CLOCK, {})
-    ticks[0] = 5
-    assert link.request(READ, EDGE, CLOCK, {}).body == {"t": 5}
+    assert link.request(READ, EDGE, CLOCK, {}).body == {"t": 6}
     assert len(port.sent) == 3
-    ticks[0] = 6
     link.request(READ, EDGE, CLOCK, {})
     assert len(port.sent) == 4
 
 
-def test_an_error_is_believed_at_once_whatever_its_clock() -> None:
+@pytest.mark.parametrize("rc", [NO_SESSION, NO_JOB])
+def test_that_a_session_or_a_job_is_not_known_is_believed_at_once_whatever_its_clock(rc: int) -> None:
     ticks: list[dict[str, Any]] = [{"t": 1_000_000}]
     link, port, _time = linked(lambda asked: [(0.001, answer(asked, **ticks[0]))])
     link.request(READ, EDGE, CLOCK, {})
-    ticks[0] = {"t": 5, "err": {"group": EDGE, "rc": 2}}
+    ticks[0] = {"t": 5, "err": {"group": EDGE, "rc": rc}}
     assert "err" in link.request(READ, EDGE, CLOCK, {}).body
     assert len(port.sent) == 2
+
+
+def test_an_error_of_256_requests_ago_is_not_taken_for_one_of_a_command_that_ran() -> None:
+    right, wrong = {"t": 1_000_000}, {"t": 5, "err": {"group": EDGE, "rc": OLD}}
+
+    def say(asked: Message) -> list[tuple[float, Message | bytes]]:
+        late = (0.001, answer(asked, **wrong))
+        return [late, late, (0.002, answer(asked, **right))]
+
+    link, _port, _time = linked(say)
+    link._newest = 500_000
+    assert link.request(WRITE, EDGE, SET, {}).body == right
+    assert link.statistics.dropped["late"] == 2
 
 
 def test_what_fails_while_greeting_closes_the_port() -> None:
@@ -302,6 +315,27 @@ def test_a_stop_takes_the_lane_from_a_lease_that_waits(held: tuple[Link, Held]) 
     port.say(answer(port.messages[-1], state="live"))
     assert stop.done() == {"state": "live"}
     assert isinstance(lease.done(), BridgeTimeout)
+    link.close()
+
+
+def test_a_stop_is_not_given_up_for_another_stop(held: tuple[Link, Held]) -> None:
+    link, port = held
+
+    def stop(axis: str) -> Asking:
+        return Asking(
+            lambda: link.request(WRITE, EDGE, STOP, {"axis": axis}, lane=link.safety, timeout_s=60, urgent=True).body
+        )
+
+    first = stop("x")
+    port.asked.acquire()
+    second = stop("y")
+    second.join(timeout=0.2)
+    port.say(answer(port.messages[0], state="live"))
+    assert first.done() == {"state": "live"}
+    while not any(message.body == {"axis": "y"} for message in port.messages):
+        port.asked.acquire()
+    port.say(answer(port.messages[-1], state="idle"))
+    assert second.done() == {"state": "idle"}
     link.close()
 
 

@@ -66,7 +66,7 @@ def test_nothing_is_told_outside_of_the_readings_or_across_a_long_gap(stand: Sta
     assert temperature.at(first.time_s + 1, within_s=10).value == pytest.approx(20.125)
 
 
-@pytest.mark.parametrize("value", [None, "warm", True, [1, 2]])
+@pytest.mark.parametrize("value", [None, "warm", True, [1, 2], float("nan"), float("inf")])
 def test_what_is_no_number_is_an_error(temperature: Sensor, value: object) -> None:
     with pytest.raises(BridgeError, match="temperature has no value"):
         temperature.take(value, 5)

@@ -20,6 +20,7 @@ class Ring:
         self.epoch = 1
         self.start = 0
         self.errors: list[BridgeError] = []
+        self.now_s = 100.0
 
     def watch(self, names: list[str], period_us: int) -> Mapping[str, Any]:
         if self.errors:
@@ -42,7 +43,7 @@ class Ring:
         self.sample()
 
     def telemetry(self) -> Telemetry:
-        return Telemetry(self.watch, self.readings, lambda: self.epoch, self.sleep)
+        return Telemetry(self.watch, self.readings, lambda: self.epoch, self.sleep, lambda: self.now_s)
 
 
 def test_every_reading_is_given_once_and_in_order() -> None:
@@ -102,16 +103,36 @@ def test_who_takes_no_readings_loses_the_oldest_and_is_told() -> None:
     idle, busy = telemetry.follow("t", 0.1), telemetry.follow("t", 0.1)
     next(idle)
     list(islice(busy, 5000))
-    value, _, missed = next(idle)
-    assert missed == 0
-    taken = [value, *(one for one, _, _ in islice(idle, 4000))]
-    assert len(taken) == 4001
-    assert taken[0] > 100
+    taken = list(islice(idle, 4000))
+    assert taken[0][0] > 100
+    assert taken[0][2] == taken[0][0] - 1  # of all but the first, told where they are missing
+    assert sum(missed for _, _, missed in taken[1:]) == 0
 
 
-@pytest.mark.parametrize("answer", [{}, {"first": 0, "next": 1, "names": ["t"], "rows": [[1, 5, 2.0]]}])
-def test_an_answer_that_makes_no_sense_is_told(answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize("followers", [1, 2])
+def test_what_nobody_took_for_so_long_that_the_clock_may_have_wrapped_is_lost_and_told(followers: int) -> None:
     ring = Ring()
+    telemetry = ring.telemetry()
+    follower, others = telemetry.follow("t", 60), [telemetry.follow("t", 60) for _ in range(followers - 1)]
+    assert next(follower) == (0.0, 0, 0)
+    for other in others:
+        next(other)
+        next(other)
+    before = len(ring.rows)
+    ring.sample(10)
+    for _ in range(10):
+        ring.now_s += 400
+        for other in others:
+            next(other)
+    value, _, missed = next(follower)
+    assert value >= before
+    assert missed > 0
+
+
+@pytest.mark.parametrize("rows", [None, [None], [[1, 5, 2.0]], [[1, -1, 2.0]], [[1, 0.0, 2.0]], [[1, [], 2.0]]])
+def test_an_answer_that_makes_no_sense_is_told(rows: Any) -> None:
+    ring = Ring()
+    answer = {"first": 0, "next": 1, "names": ["t"], "rows": rows}
     telemetry = Telemetry(ring.watch, lambda start, most: answer, lambda: 1, ring.sleep)
     with pytest.raises(BridgeError, match="cannot be understood"):
         next(telemetry.follow("t", 0.1))
