@@ -9,6 +9,7 @@ from statistics import median
 
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.error import BridgeError, BridgeTimeout
+from firmware_bridge.statistic import Statistics
 
 __all__ = ["Result", "run_selftest"]
 
@@ -125,16 +126,28 @@ def _frames(bridge: Bridge) -> Result:
             if unanswered == _GIVEN_UP:
                 told = f"echoes of {size} bytes get no answer in all their tries."
                 return Result("frames", False, told, _WORN, {"unanswered": unanswered})
-    after = bridge.statistics
+    told = f"{_FRAMES - unanswered} of {_FRAMES} echoes of 1 to {most} bytes came back right"
+    return _counted(before, bridge.statistics, told, unanswered)
+
+
+def _counted(before: Statistics, after: Statistics, told: str, unanswered: int) -> Result:
+    """Judge a line by what was sent again and dropped; an answer that came late was not lost."""
     again = after.retransmits - before.retransmits
-    bad = {cause: count - before.dropped.get(cause, 0) for cause, count in after.dropped.items()}
-    bad = {cause: count for cause, count in bad.items() if count}
+    dropped = {cause: count - before.dropped.get(cause, 0) for cause, count in after.dropped.items()}
+    late = dropped.pop("unasked", 0) + dropped.pop("late", 0)
+    damaged, lost = sum(dropped.values()), max(0, again - late)
     noise_bytes = after.noise_bytes - before.noise_bytes
-    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(bad.items()))
-    told = f"{_FRAMES - unanswered} of {_FRAMES} echoes of 1 to {most} bytes came back right; {again} sent again"
-    told += f", dropped here: {causes or 'none'}{f', {noise_bytes} bytes of other text' if noise_bytes else ''}."
-    passed = not unanswered and again + sum(bad.values()) <= _LOST_SHARE * _FRAMES
-    figures = {"unanswered": unanswered, "retransmits": again, "dropped": sum(bad.values()), "noise_bytes": noise_bytes}
+    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(dropped.items()) if count)
+    told += f"; {again} sent again, {late} answered late, damaged on the way here: {causes or 'none'}"
+    told += f", {noise_bytes} bytes of other text." if noise_bytes else "."
+    figures = {
+        "unanswered": unanswered,
+        "retransmits": again,
+        "late": late,
+        "damaged": damaged,
+        "noise_bytes": noise_bytes,
+    }
+    passed = not unanswered and lost + damaged <= _LOST_SHARE * _FRAMES
     return Result("frames", passed, told, "" if passed else _WORN, figures)
 
 

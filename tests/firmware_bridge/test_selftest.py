@@ -56,6 +56,12 @@ def test_a_line_that_long_messages_do_not_get_through_is_told(tried: Tried) -> N
     assert "bytes get no answer in all their tries" in result.what
 
 
+def test_answers_that_come_late_are_no_damage(tried: Tried) -> None:
+    result = tried("sim://incubator?stall=0.01&stall_ms=60&seed=1")["frames"]
+    assert result.passed
+    assert result.figures["late"] > 2
+
+
 def test_a_slow_line_fails_with_what_to_do(tried: Tried) -> None:
     results = tried("sim://incubator?latency_ms=120")
     assert {name for name, result in results.items() if not result.passed} >= {"round trip", "clock"}
