@@ -32,6 +32,7 @@ class Toy(Model):
         verifies: Sequence[int],
         period: int,
         halves: Sequence[int],
+        asked: bool,
     ) -> None:
         super().__init__("toy")
         self.period = period
@@ -42,7 +43,9 @@ class Toy(Model):
             for kind, sizes in (("decode", [1]), ("prefill", prefills), ("verify", verifies)):
                 for size in sizes:
                     name = f"cache_{length}_{kind}_{size}"
-                    found[name] = _signature(name, size, length, scored=kind != "prefill", half=length in halves)
+                    found[name] = _signature(
+                        name, size, length, scored=kind != "prefill", half=length in halves, asked=asked
+                    )
         self.signatures = MappingProxyType(found)
 
     def say(self, tokens: Sequence[int]) -> int:
@@ -83,7 +86,11 @@ class ToyRun(Run):
         values[0, 0, 0, start : start + len(tokens)] = tokens
         if "logits" not in self.outputs:
             return
-        for row, mask in enumerate(self.inputs["mask"].reshape(len(tokens), -1)):
+        masks = self.inputs["mask"].reshape(len(tokens), -1)
+        if "last_row" in inputs:
+            assert sorted(inputs["last_row"]) == [0] * (len(tokens) - 1) + [1]
+            masks = masks[inputs["last_row"] == 1]
+        for row, mask in enumerate(masks):
             seen = np.flatnonzero(mask == 0)
             at = keys[0, 0, seen, 0]
             text = [int(token) for token in values[0, 0, 0, seen]]
@@ -92,7 +99,7 @@ class ToyRun(Run):
             self.outputs["logits"][0, row] = -0.5 * ((np.arange(VOCABULARY) - best) % VOCABULARY)
 
 
-def _signature(name: str, size: int, length: int, *, scored: bool, half: bool) -> Signature:
+def _signature(name: str, size: int, length: int, *, scored: bool, half: bool, asked: bool) -> Signature:
     def spec(name: str, shape: tuple[int, ...], kind: str) -> TensorSpec:
         return TensorSpec(name, shape, np.dtype(kind))
 
@@ -104,6 +111,9 @@ def _signature(name: str, size: int, length: int, *, scored: bool, half: bool) -
         spec("mask", (1, 1, size, length), "float32"),
     ]
     outputs = [spec("logits", (1, size, VOCABULARY), "float32")] if scored else []
+    if asked and not scored:
+        inputs.append(spec("last_row", (1, 1, size), "float32"))
+        outputs.append(spec("logits", (1, 1, VOCABULARY), "float32"))
     by_name: list[Any] = [{item.name: item for item in (*ends, *caches)} for ends in (inputs, outputs)]
     return Signature(name, MappingProxyType(by_name[0]), MappingProxyType(by_name[1]))
 
@@ -129,7 +139,10 @@ class ToyMaker:
 
 @pytest.fixture
 def toy() -> Callable[..., ToyMaker]:
-    """Make toys: lengths of caches, sizes of runs, how soon sayings wrap around, and which caches are float16."""
+    """Make toys: lengths of caches, sizes of runs, how soon sayings wrap around, which caches are float16.
+
+    Where they are asked, runs for prompts say what follows one of their tokens.
+    """
 
     def make(
         lengths: Sequence[int] = (32, 128),
@@ -137,7 +150,8 @@ def toy() -> Callable[..., ToyMaker]:
         verifies: Sequence[int] = (),
         period: int = 7,
         halves: Sequence[int] = (),
+        asked: bool = False,
     ) -> ToyMaker:
-        return ToyMaker(Toy(lengths, prefills, verifies, period, halves))
+        return ToyMaker(Toy(lengths, prefills, verifies, period, halves, asked))
 
     return make

@@ -55,6 +55,22 @@ def test_the_same_prompt_again_runs_its_last_token_only(toy: MakeToy) -> None:
     assert maker.toy.calls == [("cache_32_decode_1", 1)]
 
 
+@pytest.mark.parametrize("halves", [(), (16,)])
+def test_runs_that_score_a_prompts_last_token_answer_without_a_step(toy: MakeToy, halves: tuple[int, ...]) -> None:
+    draw = random.Random(8)
+    for _ in range(60):
+        maker = toy(lengths=(16, 64), prefills=(4, 16), halves=halves, asked=True)
+        decoder, known = maker.decoder(), []
+        for _ in range(3):
+            prompt = [*known[: draw.randint(0, len(known))], *draw.choices(range(3, 10), k=draw.randint(2, 30))]
+            decoder.start()
+            del maker.toy.calls[:]
+            assert best(decoder.prefill(prompt)) == maker.toy.say(prompt)
+            assert sum(size == 1 for _, size in maker.toy.calls) <= 2, "a step costs as much as a run of four, or more"
+            assert best(decoder.step(5)) == maker.toy.say([*prompt, 5])
+            known = prompt
+
+
 def test_another_decoder_copies_what_one_has_computed_also_to_a_longer_cache(toy: MakeToy) -> None:
     maker = toy()
     head = random.Random(2).choices(range(3, 10), k=24)
