@@ -61,7 +61,7 @@ def killed(
     interpreter: Interpreter, folder: Path, *, times: int, seed: int, how: int = signal.SIGKILL
 ) -> dict[str, Any]:
     """Kill (or stop) a process that holds outputs on and an axis moving; see when all is safe."""
-    unsafe_s, never, moving = [], 0, 0
+    unsafe_s, never, moving, late, waited_us = [], 0, 0, 0, 0
     for turn in range(times):
         with Rig(interpreter, folder / str(turn), seed=seed + turn) as rig:
             with _host(rig.port, "hold") as host:
@@ -74,6 +74,8 @@ def killed(
             heater = [event for event in rig.events() if event.get("set") == "heater"]
             if heater[-1]["value"] == 0:
                 unsafe_s.append((heater[-1]["us"] - dead_us) / 1e6)
+                late += unsafe_s[-1] - heater[-1]["waited_us"] / 1e6 > LEASE_S + SLACK_S
+                waited_us = max(waited_us, heater[-1]["waited_us"])
             else:
                 never += 1
             try:
@@ -81,13 +83,13 @@ def killed(
             except AssertionError:
                 moving += 1
     most_s = max(unsafe_s, default=0.0)
-    late = sum(seconds > LEASE_S + SLACK_S for seconds in unsafe_s)
     return {
         "times": times,
         "never_safe": never,
         "too_late": late,
         "still_moving": moving,
         "unsafe_s_most": round(most_s, 3),
+        "device_waited_ms_most": round(waited_us / 1000),
     }
 
 

@@ -117,7 +117,8 @@ def _gone(how: str) -> Callable[[Counts], Row]:
         return (
             f"5. host {how} while a heater is on and an axis moves",
             f"{c['times']} times",
-            f"unsafe for {c['unsafe_s_most']} s at most; the lease is 1 s",
+            f"unsafe for {c['unsafe_s_most']} s at most, the lease is 1 s; the count leaves out what MicroPython's "
+            f"process waited for a processor, {c['device_waited_ms_most']} ms at most",
             f"never safe {c['never_safe']}, after lease and 50 ms {c['too_late']}, still moving {c['still_moving']}",
         )
 

@@ -57,6 +57,7 @@ class Counter:
 
 
 COUNTER = Counter()
+STEPPED = [BEGUN_US]  # when the last step ended: this program may wait for a processor, as no microcontroller does
 
 
 class Output:
@@ -69,7 +70,7 @@ class Output:
 
     def write(self, value):
         if value or value != self.value:
-            note(set=self.name, value=value)
+            note(set=self.name, value=value, waited_us=now_us() - STEPPED[0])
         self.value = value
 
 
@@ -177,6 +178,7 @@ class Device:
     def step(self):
         """Serve for a moment."""
         step(self.server, port, time.sleep)
+        STEPPED[0] = now_us()
         if self.server.restart_wanted:
             self.server.close()
             self.start()
