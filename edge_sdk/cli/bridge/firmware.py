@@ -13,7 +13,7 @@ from edge_sdk.cli.bridge.address import address_argument, port_option
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.flash import BOARDS
 from firmware_bridge.flash import flash as write_flash
-from firmware_bridge.image import build_image
+from firmware_bridge.image import build_image, read_image
 
 __all__ = ["confirm", "flash", "update"]
 
@@ -58,10 +58,12 @@ def update(image: Path | None, address: str, trial: bool) -> None:
       edge bridge update
       edge bridge update bridge.slot --trial --port /dev/ttyACM0
     """
+    data = image.read_bytes() if image else build_image()
+    read_image(data)  # refuses what is none, before it goes anywhere
     with open_bridge(address) as bridge:
         before = bridge.info
         with _progress("Sending") as progress:
-            after = bridge.update(image or build_image(), progress)
+            after = bridge.update(data, progress)
         bridge.echo("the new firmware answers")
         if not trial:
             bridge.confirm()

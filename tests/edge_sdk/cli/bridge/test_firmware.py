@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from firmware_bridge.bridge import Bridge, open_bridge
-from firmware_bridge.error import NoDevice
+from firmware_bridge.error import BridgeError, NoDevice
 from firmware_bridge.hello import Hello
-from firmware_bridge.image import read_image
+from firmware_bridge.image import build_image, read_image
 
 
 @pytest.fixture
@@ -30,10 +30,19 @@ def updated(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_an_update_that_answers_is_kept(run: Callable[..., Any], updated: list[Any], tmp_path: Path) -> None:
     image = tmp_path / "new.slot"
-    image.write_bytes(b"firmware")
+    image.write_bytes(build_image({"firmware_bridge/__init__.py": ""}))
     text = run("update", image, "--port", "sim://").stdout
     assert text == "Firmware 9.9 runs in slot b in place of 0.1.0, and is kept.\n"
-    assert updated == [image, "confirmed"]
+    assert updated == [image.read_bytes(), "confirmed"]
+
+
+def test_a_file_that_is_no_firmware_is_refused_before_anything_is_sent(
+    run: Callable[..., Any], updated: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"no firmware")
+    with pytest.raises(BridgeError, match="This is no firmware for a slot"):
+        run("update", tmp_path / "photo.jpg", "--port", "sim://")
+    assert updated == []
 
 
 def test_without_an_image_this_versions_firmware_is_sent(run: Callable[..., Any], updated: list[Any]) -> None:
