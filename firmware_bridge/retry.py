@@ -11,7 +11,7 @@ SAFETY_S = 0.05
 after 200 ms: where four of ten frames are lost, the sixteen tries that are left fail once in a million times, and nine,
 which 100 ms leave, once in four thousand, which is every quarter of an hour."""
 _FIRST_S = 0.1  # before anything was measured; MicroPython answers within a few milliseconds
-_IN_A_ROW, _MANY = 3, 20
+_IN_A_ROW, _SOME, _MANY = 3, 6, 20
 _SMOOTH, _VARY, _SPREAD = 1 / 8, 1 / 4, 4.0
 
 
@@ -21,7 +21,7 @@ class RoundTrip:
     What was sent more than once is not measured, as it is not known which one was answered (Karn's rule). Where the
     answer comes soon after the last of them, the line has merely lost the others. Where it does not, several times in
     a row, the way has become longer than the time-out: the longer one that it came to stays then, until there is a
-    measurement again. So it does where nothing was measured yet, or for very long: a way of a little more than the
+    measurement again. So it does where nothing was measured for long, or at first: a way of a little more than the
     time-out has its answers come soon after the second sending.
 
     Source: RFC 6298, with bounds of 25 ms and 5 s; it keeps the longer time-out at once, for the sake of routers.
@@ -65,7 +65,7 @@ class RoundTrip:
             When that came, after the request was sent for the last time.
         """
         self._again += 1
-        soon = self.smoothed_s is not None and since_s <= self._timeout_s and self._again < _MANY
+        soon = since_s <= self._timeout_s and self._again < (_SOME if self.smoothed_s is None else _MANY)
         if soon and self._late < _IN_A_ROW:
             self._late = 0  # else on a line that loses much the waits would grow from request to request
             return

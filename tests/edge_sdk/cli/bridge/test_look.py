@@ -39,7 +39,7 @@ def test_the_address_may_also_stand_behind_port(run: Callable[..., Any]) -> None
 
 
 def test_a_line_with_faults_is_told_in_the_counts(run: Callable[..., Any]) -> None:
-    told = json.loads(run("info", "sim://?drop=0.2&seed=3", "--json").stdout)
+    told = json.loads(run("info", "sim://?drop=0.05&seed=1", "--json").stdout)
     assert told["retransmits"] > 0
 
 

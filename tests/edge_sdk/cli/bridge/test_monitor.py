@@ -31,7 +31,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def test_both_ways_are_shown_by_name(run: Callable[..., Any]) -> None:
-    lines = run("monitor", "sim://", "--for", "300ms").stdout.splitlines()
+    lines = run("monitor", "sim://", "--for", "900ms").stdout.splitlines()
     assert lines[0].split()[1:4] == [">", "edge.hello", "#0"]
     assert "< edge.hello #0 = " in lines[1]
     assert "board=simulation" in lines[1]
@@ -42,7 +42,7 @@ def test_listening_sends_nothing(run: Callable[..., Any]) -> None:
 
 
 def test_boot_logs_and_damage_are_shown(run: Callable[..., Any]) -> None:
-    text = run("monitor", "sim://?noise=1", "--for", "300ms", "--json").stdout
+    text = run("monitor", "sim://?noise=1", "--for", "900ms", "--json").stdout
     kinds = [json.loads(line)["kind"] for line in text.splitlines()]
     assert "text" in kinds
     text = run("monitor", "sim://?flip=1&seed=4", "--for", "300ms").stdout

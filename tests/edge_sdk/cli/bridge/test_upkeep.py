@@ -11,7 +11,8 @@ from firmware_bridge.error import Refused, UnknownName
 from firmware_bridge.selftest import Result
 
 
-def test_a_selftest_of_a_good_link_passes(run: Callable[..., Any]) -> None:
+def test_a_selftest_of_a_good_link_passes(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firmware_bridge.selftest._LATE_S", 5.0)  # in real time, and this machine may be busy
     done = run("selftest", "sim://", "--output", "lamp")
     assert done.stdout.splitlines()[-1] == "Everything works."
     assert done.exit_code == 0
