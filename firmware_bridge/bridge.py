@@ -265,6 +265,7 @@ class Bridge:
         if self._ended.is_set():
             return
         self._ended.set()
+        self._session.ended = True
         self.lease.close()
         if self._link.is_up:
             try:

@@ -9,7 +9,7 @@ from typing import Any
 from firmware_bridge.wire.message import Message
 from firmware_bridge.wire.number import NO_JOB, NO_SESSION
 
-__all__ = ["Answer", "Lane", "Waiting", "older"]
+__all__ = ["Answer", "Lane", "Numbers", "Waiting", "older"]
 
 _HALF = 1 << 31
 _FORGOTTEN = (NO_SESSION, NO_JOB)  # what a microcontroller says that has restarted
@@ -116,6 +116,16 @@ class Lane:
         self.name = name
         self.lock = threading.Lock()
         self.waiting: Waiting | None = None
+
+
+class Numbers:
+    """The numbers of a lane's commands; locked while one runs, so that they are sent in order."""
+
+    __slots__ = ("lane", "lock", "newest", "of")
+
+    def __init__(self, lane: Lane, of: str) -> None:
+        self.lane, self.of, self.newest = lane, of, 0
+        self.lock = threading.Lock()
 
 
 def older(one: int, other: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from firmware_bridge.digest import sha256
-from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted
+from firmware_bridge.error import BridgeError, BridgeTimeout, Refused, Restarted
 from firmware_bridge.hello import Hello
 from firmware_bridge.session import Session
 from firmware_bridge.upload import Progress, ignore, send_file
@@ -79,7 +79,7 @@ class Maintenance:
         """Restart the microcontroller and wait until it is back."""
         boot, end_s = self._session.info.boot, self._clock() + timeout_s
         with contextlib.suppress(BridgeTimeout):  # it may well have restarted before its answer was through
-            self._session.ask(WRITE, number.OS, number.RESET, {}, "Restarting")
+            self._reset(boot)
         while self._clock() < end_s:
             self._sleep(_PAUSE_S)
             try:
@@ -91,3 +91,10 @@ class Maintenance:
         raise BridgeTimeout(
             f"The microcontroller has not come back within {timeout_s:g} s.", fix="Unplug it and plug it in again."
         )
+
+    def _reset(self, boot: int) -> None:
+        try:
+            self._session.ask(WRITE, number.OS, number.RESET, {"boot": boot}, "Restarting")
+        except Refused as error:
+            if error.rc != number.NO_SESSION:  # an earlier copy of this had it restart
+                raise

@@ -22,7 +22,7 @@ from firmware_bridge.error import (
     Restarted,
 )
 from firmware_bridge.hello import Hello, agree, read_hello
-from firmware_bridge.lane import Answer, Lane
+from firmware_bridge.lane import Answer, Lane, Numbers
 from firmware_bridge.link import TIMEOUT_S, Link
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import READ, WRITE
@@ -33,17 +33,8 @@ logger = logging.getLogger("edge_sdk.bridge")
 
 _HELLO_S = 2.0
 _AGAIN = 2  # how often a command that did not run is sent anew, under another number
+_BROKEN = (1, 2, 7)  # SMP's errors without a reason, without memory, and of an answer that is too long
 _HELD_S = 2.0  # longest wait for the lease of a process that has ended
-
-
-class _Numbers:
-    """The numbers of one lane; held while a command runs, so that they are sent in order."""
-
-    __slots__ = ("lane", "lock", "newest", "of")
-
-    def __init__(self, lane: Lane, of: str) -> None:
-        self.lane, self.of, self.newest = lane, of, 0
-        self.lock = threading.Lock()
 
 
 class Session:
@@ -62,6 +53,8 @@ class Session:
 
     Attributes
     ----------
+    ended : bool
+        Set when no session is to be opened any more.
     hello : Hello or None
         What the microcontroller said of itself last.
     on_dictionary : function
@@ -72,11 +65,11 @@ class Session:
         self, link: Link, clock: Clock, *, lease_s: float = 1.0, sleep: Callable[[float], object] = time.sleep
     ) -> None:
         self._link, self._clock, self._sleep = link, clock, sleep
-        self.lease_s = lease_s
+        self.lease_s, self.ended = lease_s, False
         self.hello: Hello | None = None
         self._opened = (0, 0)  # epoch and number, which change at once
         self.on_dictionary: Callable[[], None] = lambda: None
-        self._work, self._safety = _Numbers(link.work, "w"), _Numbers(link.safety, "s")
+        self._work, self._safety = Numbers(link.work, "w"), Numbers(link.safety, "s")
         self._renewing = threading.RLock()
         self._talking: tuple[int, Lane] | None = None  # which thread renews, and in which lane it asks
 
@@ -106,8 +99,9 @@ class Session:
         except Refused as error:
             if error.rc == number.NO_JOB:  # it may have restarted just now
                 self.refresh()
-            self._check_epoch(epoch, what)
             raise
+        finally:
+            self._check_epoch(epoch, what)
 
     def ask(
         self,
@@ -180,11 +174,13 @@ class Session:
         finally:
             numbers.lock.release()
         self._look_at(answer, epoch, what)
+        if answer.body.get("rc") in _BROKEN:
+            raise self._unknown(what, "The microcontroller broke down at it.")
         refusal.check(what, answer.body)
         return answer
 
     def _once(
-        self, numbers: _Numbers, command: int, body: Mapping[str, Any], what: str, timeout_s: float, epoch: int | None
+        self, numbers: Numbers, command: int, body: Mapping[str, Any], what: str, timeout_s: float, epoch: int | None
     ) -> Answer | None:
         """Send a command under a new number; None when it surely did not run. Without an epoch it is not settled."""
         numbers.newest += 1
@@ -202,7 +198,7 @@ class Session:
         return answer
 
     def _settle(
-        self, numbers: _Numbers, told: Mapping[str, Any], what: str, timeout_s: float, epoch: int, cause: BridgeTimeout
+        self, numbers: Numbers, told: Mapping[str, Any], what: str, timeout_s: float, epoch: int, cause: BridgeTimeout
     ) -> Answer | None:
         """Ask what became of a number, which can never run afterwards."""
         asked = {"s": told["s"], "n": told["n"], "of": numbers.of}
@@ -213,12 +209,11 @@ class Session:
         except BridgeTimeout as error:
             raise self._unknown(what, str(cause)) from error
         self._look_at(answer, epoch, what)
-        body = refusal.check(f"Asking what became of it: {what}", answer.body)
-        if body.get("ran") is not True:
+        if answer.body.get("ran") is False:
             return None
-        ran = body.get("r")
+        ran = answer.body.get("r")
         if not isinstance(ran, dict):
-            raise self._unknown(what, "It ran, and its answer was not kept.")
+            raise self._unknown(what, "The microcontroller does not say what became of it.")
         return Answer(ran, answer.sent_s, answer.received_s, 2)
 
     def _unknown(self, what: str, why: str) -> OutcomeUnknown:
@@ -236,13 +231,16 @@ class Session:
         """Where a session is not known any more, find out why, open one anew, and raise for what was under way."""
         error = answer.body.get("err")
         if isinstance(error, dict) and error.get("group") == number.EDGE and error.get("rc") == number.NO_SESSION:
-            self.look_again(epoch)
+            try:
+                self.look_again(epoch)
+            except BridgeTimeout as timeout:  # a copy of it may have run before the restart
+                raise self._unknown(what, str(timeout)) from timeout
             self._check_epoch(epoch, what)
 
     def look_again(self, epoch: int) -> None:
         """Say hello and open a session anew, unless that was done since an epoch."""
         with self._renewing:
-            if self.epoch == epoch:
+            if self.epoch == epoch and not self.ended:
                 self._renew(self._link.work, anew=True)
 
     @property
@@ -277,8 +275,8 @@ class Session:
                 self.hello = hello
                 if restarted:
                     logger.warning("The microcontroller has restarted: outputs are safe, positions unknown.")
-                if (restarted or anew) and self._open(hello, lane) != hello.boot:
-                    hello = self.hello = self._hello(lane)  # it restarted once more in between, and opened it then
+                if restarted or anew:
+                    hello = self.hello = self._open(hello, lane)
                 if before is None or hello.dictionary != before.dictionary:
                     self.on_dictionary()
             finally:
@@ -311,12 +309,13 @@ class Session:
         self._note(answer)
         return hello
 
-    def _open(self, hello: Hello, lane: Lane) -> object:
-        """Open a session under a new number, once another's lease has run out; give the boot number of who did."""
+    def _open(self, hello: Hello, lane: Lane) -> Hello:
+        """Open a session under a new number, once another's lease has run out; give the hello of the start it is in."""
+        left_s, again = min(hello.lease_s + 0.2, _HELD_S), _AGAIN
         session = int.from_bytes(os.urandom(4), "big")
         body = {"s": session, "pv": agree(list(hello.protocols)), "ms": round(self.lease_s * 1000)}
-        left_s = min(hello.lease_s + 0.2, _HELD_S)
         while True:
+            body["boot"] = hello.boot
             answer = self._link.request(WRITE, number.EDGE, number.OPEN, body, **self._how(lane))
             try:
                 refusal.check("Opening a session", answer.body)
@@ -326,10 +325,14 @@ class Session:
                     raise
                 self._sleep(0.05)
                 left_s -= 0.05
+            except Refused as error:
+                if error.rc != number.NO_SESSION or not again:
+                    raise
+                hello, again = self._hello(lane), again - 1  # it restarted once more in between
         self._note(answer)
         self._work.newest = self._safety.newest = 0
         self._opened = self.epoch + 1, session
-        return answer.body.get("boot")
+        return hello
 
     def _lane(self) -> Lane:
         """Give the lane to ask in: while a port is being greeted that is its own, for the thread that does so."""

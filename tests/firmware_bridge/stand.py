@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.error import PortGone
 from firmware_bridge.heartbeat import Heartbeat
 from firmware_bridge.simulation.address import open_device
 from firmware_bridge.simulation.device import SimDevice
+from firmware_bridge.wire.message import Message
 
 STEP_S = 0.001
 
@@ -24,6 +26,11 @@ class Time:
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
+
+
+def answer(asked: Message, **body: Any) -> Message:
+    """Answer a request."""
+    return Message(asked.op + 1, asked.group, asked.command, asked.sequence, body)
 
 
 class StandPort:
