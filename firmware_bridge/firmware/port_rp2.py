@@ -9,8 +9,9 @@ MicroPython's documentation of `rp2`.
 import machine
 import rp2
 
-from firmware_bridge.firmware.board import Board, Enable, Stepper
+from firmware_bridge.firmware.board import Board
 from firmware_bridge.firmware.error import ConfigError
+from firmware_bridge.firmware.pin import Enable, Stepper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

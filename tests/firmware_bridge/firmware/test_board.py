@@ -17,7 +17,7 @@ from firmware_bridge.firmware.error import ConfigError
 
 HERE = Path(__file__).parent
 MODULES = ("machine", "neopixel", "onewire", "rp2", "esp32", "play_board")
-OURS = ("board", "port_rp2", "port_esp32", "main")
+OURS = ("board", "pin", "port_rp2", "port_esp32", "main")
 
 
 class Fake:
