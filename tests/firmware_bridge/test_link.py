@@ -30,8 +30,8 @@ class Script:
             raise PortGone("script is gone.")
         self.sent.append((self._time.now_s, data))
         for message in self._lines.feed(data):
-            for delay_s, answer in self._say(decode_message(message)):
-                told = answer if isinstance(answer, bytes) else lines(encode_message(answer))
+            for delay_s, said in self._say(decode_message(message)):
+                told = said if isinstance(said, bytes) else lines(encode_message(said))
                 self._coming.append((self._time.now_s + delay_s, told))
         self._coming.sort(key=lambda item: item[0])
 
