@@ -9,14 +9,13 @@ import numpy as np
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import ModelError
 from edge_sdk.pipeline.item import Item
-from edge_sdk.pipeline.kv_cache import tokens
+from edge_sdk.pipeline.kv_cache import EMBEDDINGS, TOKENS, tokens
 from edge_sdk.pipeline.token_embedder import TokenEmbedder
 from edge_sdk.runtime import Array, Model, Run, Signature
 
 __all__ = ["Feeder", "embedder_sections"]
 
-_TOKENS = ("tokens", "token_ids")
-_EMBEDDINGS, _PER_LAYER = "embeddings", "per_layer_embeddings"
+_PER_LAYER = "per_layer_embeddings"
 
 
 class Feeder:
@@ -37,8 +36,8 @@ class Feeder:
     def rows(self, run: Run) -> Array:
         """Return where the items of a run go: ``(N,)`` tokens, or ``(N, E)`` embeddings."""
         if self._embedder is None:
-            return next(run.inputs[name] for name in _TOKENS if name in run.inputs).reshape(-1)
-        inputs = run.inputs[_EMBEDDINGS]
+            return next(run.inputs[name] for name in TOKENS if name in run.inputs).reshape(-1)
+        inputs = run.inputs[EMBEDDINGS]
         return inputs.reshape(-1, inputs.shape[-1])
 
     def write(self, run: Run, rows: Array, chunk: Sequence[Item]) -> None:
@@ -70,7 +69,7 @@ def embedder_sections(name: str, decode: Signature, bundle: Bundle) -> tuple[str
     """Name the sections that turn tokens into what a model takes."""
     found = []
     for tensor, section, what in (
-        (_EMBEDDINGS, "tf_lite_embedder", "embeddings"),
+        (EMBEDDINGS, "tf_lite_embedder", "embeddings"),
         (_PER_LAYER, "tf_lite_per_layer_embedder", "embeddings for each layer"),
     ):
         if tensor in decode.inputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "tokens",
 ]
 
+TOKENS, EMBEDDINGS = ("tokens", "token_ids"), "embeddings"
 POSITIONS = ("input_pos", "positions")
 MASKS = ("mask", "attn_mask")
 # What marks the token that a run for a prompt gives scores after: ``(1, 1, N) float32``, 1 at it and 0 elsewhere.
@@ -111,12 +113,12 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
     decodes = [
         item
         for name, item in model.signatures.items()
-        if "decode" in name and "logits" in item.outputs and tokens(item) == 1
+        if "decode" in name and "logits" in item.outputs and tokens(item) == 1 and _fits(item)
     ]
     if not decodes:
         raise ModelError(
             f"{model.name} has no signature that decodes.",
-            why=f"It has: {', '.join(model.signatures)}.",
+            why=f"It has: {', '.join(model.signatures)}. One must take a token, its place and a mask, and give scores.",
             fix="Take a bundle whose language model was exported with a decode signature.",
         )
     names = _cache_names(decodes[0], executor)
@@ -131,12 +133,34 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
                 _verifies(_longer(model, decode, names, "verify"), decode),
                 sum(decode.inputs[item.decode[0]].size_bytes for item in names),
             )
-    return tuple(by_length[length] for length in sorted(by_length)), names
+    stages = [by_length[length] for length in sorted(by_length)]
+    return tuple(stage for stage in stages if _differ_in_length(stage, stages[-1], names)), names
 
 
 def tokens(signature: Signature) -> int:
     """Return how many tokens a signature takes at once."""
-    return next((spec.shape[-1] for name, spec in signature.inputs.items() if name in POSITIONS), 1)
+    return next((prod(spec.shape) for name, spec in signature.inputs.items() if name in POSITIONS), 1)
+
+
+def _differ_in_length(stage: Stage, other: Stage, names: tuple[CacheNames, ...]) -> bool:
+    """Say whether each cache differs along one axis at the most, so that rows can be moved between them."""
+    for item in names:
+        one, two = (each.decode.inputs[item.decode[0]].shape for each in (stage, other))
+        if len(one) != len(two) or sum(a != b for a, b in zip(one, two, strict=True)) > 1:
+            return False
+    return True
+
+
+def _fits(signature: Signature) -> bool:
+    """Say whether a run's inputs have a place for each of its tokens, and its scores are of one of them or of each."""
+    count, inputs, scores = tokens(signature), signature.inputs, _scores(signature)
+    places = [prod(inputs[name].shape) for name in TOKENS if name in inputs]
+    for name in (*MASKS, EMBEDDINGS):
+        if name in inputs:
+            *rows, length = inputs[name].shape or (0,)
+            places.append(prod(rows) if length else 0)
+    silent = "logits" not in signature.outputs
+    return set(places) <= {count} and (silent or (prod(scores or (0,)) > 0 and prod(scores[:-1]) in (1, count)))
 
 
 def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> list[Signature]:
@@ -145,7 +169,7 @@ def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind
     found = [
         item
         for name, item in model.signatures.items()
-        if kind in name and _cache_kinds(item, names, decoding=False) == kinds
+        if kind in name and _fits(item) and _cache_kinds(item, names, decoding=False) == kinds
     ]
     return sorted(found, key=tokens, reverse=True)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_sdk.errors import ModelError
 from edge_sdk.pipeline.kv_cache import read_stages, tokens
 from edge_sdk.runtime import Model, Signature, TensorSpec
 
@@ -67,3 +69,52 @@ def test_scores_that_a_prompts_run_gives_without_being_asked_are_not_read(toy: M
     prompt = [3, 4, 5] * 4
     maker.decoder().prefill(prompt)
     assert [size for _, size in maker.toy.calls] == [16, 1]
+
+
+def reshape(model: Model, name: str, end: str, key: str, shape: tuple[int, ...]) -> None:
+    """Give one end of a signature another shape; a cache, on both sides."""
+    ends = {side: dict(getattr(model.signatures[name], side)) for side in ("inputs", "outputs")}
+    spec = replace(ends[end][key], shape=shape)
+    for side in ends.values():
+        if side is ends[end] or "cache" in key:
+            side[key] = spec
+    changed = Signature(name, MappingProxyType(ends["inputs"]), MappingProxyType(ends["outputs"]))
+    model.signatures = MappingProxyType({**model.signatures, name: changed})
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "key", "shape"),
+    [
+        ("cache_32_prefill_16", "inputs", "input_pos", ()),
+        ("cache_32_prefill_16", "inputs", "tokens", ()),
+        ("cache_32_prefill_16", "inputs", "tokens", (2, 16)),
+        ("cache_32_prefill_16", "inputs", "mask", (1, 1, 0, 32)),
+        ("cache_32_decode_1", "inputs", "mask", ()),
+        ("cache_32_decode_1", "inputs", "tokens", (1, 0)),
+        ("cache_32_decode_1", "outputs", "logits", ()),
+        ("cache_32_decode_1", "outputs", "logits", (1, 0, 64)),
+        ("cache_32_decode_1", "outputs", "logits", (1, 1, 0)),
+        ("cache_32_decode_1", "inputs", "cache_k", (2, 32, 1, 1)),
+        ("cache_32_decode_1", "inputs", "cache_k", (1, 1, 1, 32, 2)),
+    ],
+)
+def test_a_run_whose_ends_do_not_go_together_is_left_out_for_others(
+    toy: MakeToy, name: str, end: str, key: str, shape: tuple[int, ...]
+) -> None:
+    maker = toy(lengths=(32, 128))
+    reshape(maker.toy, name, end, key, shape)
+    decoder, prompt = maker.decoder(for_good=True), [3, 4, 5] * 8
+    decoder.prepare()
+    assert int(decoder.prefill(prompt).argmax()) == maker.toy.say(prompt)
+    for _ in range(12):
+        prompt.append(maker.toy.say(prompt))
+        assert int(decoder.step(prompt[-1]).argmax()) == maker.toy.say(prompt)
+    assert name not in {called for called, _ in maker.toy.calls}
+
+
+def test_where_no_step_is_sound_it_says_what_one_takes(toy: MakeToy) -> None:
+    maker = toy(lengths=(32,))
+    reshape(maker.toy, "cache_32_decode_1", "outputs", "logits", ())
+    with pytest.raises(ModelError, match="no signature that decodes") as caught:
+        maker.decoder()
+    assert "One must take a token" in (caught.value.why or "")
