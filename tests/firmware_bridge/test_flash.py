@@ -138,7 +138,7 @@ def test_what_mpremote_says_is_put_into_words(said: str, kind: type[BridgeError]
 
 def test_an_old_micropython_is_refused(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
     monkeypatch.setattr(flashing, "_LEAST", [1, 99])
-    with pytest.raises(NoProtocol, match=r"is 1\.25\.0; 1\.20 is the oldest"):
+    with pytest.raises(NoProtocol, match=r"is \d+\.\d+\.\d+; 1\.20 is the oldest"):
         flash(desk.line)
 
 
