@@ -27,7 +27,7 @@ _GROWTH_BYTES = {"host_rss_bytes": 1 << 20, "device_heap_bytes": 4096}
 
 
 def flat(result: dict[str, Any]) -> bool:
-    """Say whether memory at the end is what it was after a tenth of the time."""
+    """Say whether memory in the last third of the time was what it was in the second."""
     held = {name: result[name] for name in _GROWTH_BYTES}
     return all(told["late"] - told["early"] <= _GROWTH_BYTES[name] for name, told in held.items() if told)
 

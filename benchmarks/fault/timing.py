@@ -17,7 +17,7 @@ __all__ = ["clock", "telemetry"]
 _TO_DEVICE = Faults(latency_ms=1, jitter_ms=4)
 _TO_HOST = Faults(latency_ms=6, jitter_ms=12)
 _WRAPS_US = (1 << 32) - 1_000_000
-_EVERY_S = 1.0
+_EVERY_S = 0.1
 
 
 def clock(interpreter: Interpreter, folder: Path, *, seconds: float, seed: int, ppm: int = 200) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def telemetry(
     unseen = told = count = 0
     resident, last, next_s = [], None, 0.0
     every_s = max(_EVERY_S, seconds / 600)
-    with Rig(interpreter, folder, faults, seed=seed, memory_s=max(1, round(every_s))) as rig:
+    with Rig(interpreter, folder, faults, seed=seed, memory_ms=round(1000 * every_s)) as rig:
         with open_bridge(rig.port) as bridge:
             begun_s = time.monotonic()
             for reading in bridge.sensor("count").stream(0.001):
@@ -98,7 +98,12 @@ def _resident_bytes() -> int:
 
 
 def _ends(held: list[int]) -> dict[str, int]:
-    """Give what was held after the first tenth, at the end, and at most: flat memory has them alike."""
+    """Give the least that was held in the second third of the time, the least in the last, and the most of all.
+
+    Where memory is flat the two are alike, however it goes up and down between; what grows steadily parts them by a
+    third of all that it grows. The first third is for what is made once.
+    """
     if not held:
         return {}
-    return {"early": held[len(held) // 10], "late": held[-1], "most": max(held)}
+    third = (len(held) + 2) // 3
+    return {"early": min(held[third:-third] or held[:third]), "late": min(held[-third:]), "most": max(held)}

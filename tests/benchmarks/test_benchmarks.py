@@ -201,7 +201,8 @@ def test_telemetry_of_the_bridge(tmp_path: Path) -> None:
     result = run("bridge_telemetry.py", tmp_path / "out.json")
     assert result["flat"]
     assert result["missed_unseen"] == 0
-    assert result["readings"] > 1000
+    assert result["readings"] > 200
+    assert result["device_looks"] > 10
 
 
 @pytest.mark.parametrize(

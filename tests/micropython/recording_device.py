@@ -1,7 +1,7 @@
 """The firmware's server in MicroPython, over hardware that writes down all that it is told, a line of JSON each.
 
-Arguments: NAME=VALUE each. `start_us`: where its clock begins; `ppm`: how much too fast it runs; `memory_s`: how often
-the memory in use is written down, 0 for never; `pv_least`, `pv_most`: the protocols that it speaks.
+Arguments: NAME=VALUE each. `start_us`: where its clock begins; `ppm`: how much too fast it runs; `memory_ms`: how
+often the memory in use is written down, 0 for never; `pv_least`, `pv_most`: the protocols that it speaks.
 """
 
 import gc
@@ -21,7 +21,7 @@ from firmware_bridge.firmware.loop import step
 from firmware_bridge.firmware.server import Server
 from firmware_bridge.wire import number
 
-OPTIONS = {"start_us": 0, "ppm": 0, "memory_s": 0, "pv_least": number.PROTOCOL[0], "pv_most": number.PROTOCOL[1]}
+OPTIONS = {"start_us": 0, "ppm": 0, "memory_ms": 0, "pv_least": number.PROTOCOL[0], "pv_most": number.PROTOCOL[1]}
 for argument in sys.argv[1:]:
     name, _, value = argument.partition("=")
     OPTIONS[name] = int(value)
@@ -160,6 +160,7 @@ class Device:
 
     def __init__(self):
         self.looked_us = self.told_us = BEGUN_US
+        self.collected = False
         self.start()
 
     def start(self):
@@ -177,6 +178,9 @@ class Device:
 
     def step(self):
         """Serve for a moment."""
+        if self.collected:
+            self.collected = False
+            note(memory=gc.mem_alloc())
         step(self.server, port, time.sleep)
         STEPPED[0] = now_us()
         if self.server.restart_wanted:
@@ -187,10 +191,10 @@ class Device:
             self.looked_us = now
             for axis in self.hardware.axes:
                 axis.look()
-        if OPTIONS["memory_s"] and now - self.told_us > OPTIONS["memory_s"] * 1000000:
+        if OPTIONS["memory_ms"] and now - self.told_us > OPTIONS["memory_ms"] * 1000:
             self.told_us = now
-            gc.collect()
-            note(memory=gc.mem_alloc())
+            gc.collect()  # which under node is done when this call has ended
+            self.collected = True
 
 
 again(Device().step)
