@@ -112,13 +112,15 @@ class Asker:
 
     def put(self, rule: Rule) -> None:
         """Have a rule's question answered, unless it waits for that already; that is told."""
+        if rule.name in self._names:
+            self._say(NOTE, rule, "not asked: an earlier question is still being answered")
+            return
+        self._names.add(rule.name)
         try:
-            if rule.name in self._names:
-                raise queue.Full
-            self._names.add(rule.name)
             self._waiting.put_nowait(rule)
         except queue.Full:
-            self._say(NOTE, rule, "not asked: an earlier question is still being answered")
+            self._names.discard(rule.name)
+            self._say(NOTE, rule, f"not asked: {_WAITING_MOST} other questions wait already")
 
     def answer_next(self, timeout_s: float | None = None) -> bool:
         """Answer the question that waits longest; False when there is to be none any more, or none came in time."""
