@@ -149,10 +149,11 @@ def read_rules(path: str | Path) -> Rules:
         If it cannot be read, or anything in it is wrong: all of it is told, each with its line.
     """
     try:
-        data = Path(path).read_bytes()[: _MOST_BYTES + 1]
+        with Path(path).open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise ValueError("it is larger than 1 MB")
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # some editors put a mark of the byte order in front
         content = tomllib.loads(text)
     except OSError as error:
         raise RuleError(
@@ -227,8 +228,8 @@ def _when(table: _Table | None) -> When | None:
 def _sets(table: _Table | None) -> tuple[Set, ...]:
     if table is None:
         return ()
-    sets = []
-    for output, told in table.items():
+    sets, written = [], table.items()
+    for output, told in written:
         inner = _Table(table._problems, table.at(output), told if isinstance(told, dict) else {"value": told})
         value, for_s = inner.take("value"), inner.number("for_s", 0.001, _LONGEST_S)
         inner.end()
@@ -238,7 +239,7 @@ def _sets(table: _Table | None) -> tuple[Set, ...]:
             sets.append(Set(output, value if isinstance(value, float) else int(value), for_s))
         else:
             inner.wrong("value", f"a number or [red, green, blue] is expected, not {value!r}")
-    if not sets:
+    if not written:
         table.wrong("", "it names no output")
     return tuple(sets)
 

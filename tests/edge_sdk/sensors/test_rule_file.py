@@ -169,6 +169,24 @@ def test_a_file_that_is_no_toml_or_is_not_there_is_told(tmp_path: Path) -> None:
         read_rules(tmp_path / "binary.toml")
 
 
+def test_a_file_without_end_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(RuleError, match="larger than 1 MB"):
+        read_rules("/dev/zero")
+
+
+def test_a_mark_of_the_byte_order_in_front_is_let_pass(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
+    assert read_rules(tmp_path / "rules.toml").title == read_rules(written(tmp_path, WHOLE)).title
+
+
+def test_an_output_with_a_wrong_value_is_still_an_output_that_is_named(tmp_path: Path) -> None:
+    said = wrong(
+        tmp_path, WHOLE.replace("{ heater = { value = 0.8, for_s = 30 }, lamp = [255, 0, 0] }", '{ lamp = "x" }')
+    )
+    assert "a number or [red, green, blue] is expected" in said
+    assert "names no output" not in said
+
+
 def test_whatever_is_done_to_a_file_it_is_read_or_refused_as_rules_are(tmp_path: Path) -> None:
     dice = random.Random(2)
     parts = WHOLE.split()
