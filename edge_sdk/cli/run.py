@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -78,7 +79,7 @@ def run(
             click.echo(f"{file}: {len(rules.rules)} rules, all of them can run on {place}.")
             return
         stack.callback(view.close)
-        acted: list[str] = []
+        acted: Counter[str] = Counter()
         tell = _teller(view.show, acted, _scribe(stack, rules, log, log_mb, view.show))
         asker = None if no_ask or not rules.asks else _asker(rules, bridge, budget, tell)
         if asker is not None:
@@ -97,11 +98,11 @@ def _address(rules: Rules, address: str | None) -> str:
 
 
 def _teller(
-    show: Callable[[Record], object], acted: list[str], write: Callable[[Record], object] | None
+    show: Callable[[Record], object], acted: Counter[str], write: Callable[[Record], object] | None
 ) -> Callable[[Record], None]:
     def tell(record: Record) -> None:
         if record.kind == ACTION:
-            acted.append(record.name)
+            acted[record.name] += 1
         show(record)
         if write is not None:
             write(record)
@@ -139,8 +140,8 @@ def _greeting(rules: Rules, bridge: Bridge, place: str, *, act: bool) -> str:
     return f"{title}{len(rules.rules)} rules on {place} ({bridge.info.board}), {how}. Ctrl-C ends it."
 
 
-def _tell_end(tell: Callable[[Record], None], acted: list[str], *, act: bool) -> None:
-    counts = ", ".join(f"{name} {acted.count(name)}" for name in dict.fromkeys(acted)) or "none"
+def _tell_end(tell: Callable[[Record], None], acted: Counter[str], *, act: bool) -> None:
+    counts = ", ".join(f"{name} {count}" for name, count in acted.items()) or "none"
     end = "all outputs are safe" if act else "nothing was set; --act does it"
     tell(Record(NOTE, time.monotonic(), "rules", f"Ended: actions {counts}; {end}."))
 

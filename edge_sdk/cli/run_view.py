@@ -10,6 +10,7 @@ from collections import deque
 
 import click
 
+from edge_sdk.cli.text import plain
 from edge_sdk.sensors.record import ACTION, ANSWER, EVENT, NOTE, PROBLEM, READING, Record
 from edge_sdk.sensors.trigger import REARMED
 
@@ -60,7 +61,7 @@ class PlainView:
                 return
             if record.data.get("event") == REARMED:  # of no use to who looks on; the log has it
                 return
-            text = click.style(record.text, fg=_COLOURS[record.kind])
+            text = click.style(plain(record.text), fg=_COLOURS[record.kind])
             click.echo(f"{_CLEAR if self._live else ''}{self._time(record)}  {text}")
             if self._live:
                 click.echo(self._bottom, nl=False)
@@ -74,7 +75,7 @@ class PlainView:
     def _show_readings(self, record: Record) -> None:
         parts = [self._part(told) for told in record.data["readings"]]
         parts += [f"{name} unknown" for name in record.data["missing"]]
-        self._bottom = f"{self._time(record)}  {'   '.join(parts)}"
+        self._bottom = plain(f"{self._time(record)}  {'   '.join(parts)}")  # a microcontroller names its sensors itself
         if self._live:  # a line that wraps could not be written over
             self._bottom = self._bottom[: shutil.get_terminal_size().columns - 1]
         click.echo(f"{_CLEAR}{self._bottom}" if self._live else self._bottom, nl=not self._live)

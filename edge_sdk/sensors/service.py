@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ class Service:
     heartbeat : Heartbeat
         Told that the work goes on.
     clock, sleep : function
-        Monotonic seconds; waits, unless it was stopped.
+        Monotonic seconds; waits.
 
     Raises
     ------
@@ -94,13 +93,13 @@ class Service:
         asker: Asker | None = None,
         heartbeat: Heartbeat = HEARTBEAT,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         check_rules(rules, bridge.dictionary)
         self._rules, self._bridge, self._tell, self._act = rules, bridge, tell, act
         self._asker, self._heartbeat, self._clock = asker, heartbeat, clock
-        self._ended = threading.Event()
-        self._sleep = sleep or self._ended.wait
+        self._ended = False  # no Event: a signal that comes upon its lock would wait for itself
+        self._sleep = sleep
         self._running = [self._start(rule) for rule in rules.rules]
         self._show_s = self._answered_s = clock()
         self._gone = False
@@ -120,7 +119,7 @@ class Service:
 
     def stop(self) -> None:
         """End `run` soon; from any thread or a signal's handler."""
-        self._ended.set()
+        self._ended = True
 
     def run(self, for_s: float | None = None) -> None:
         """Work until stopped, or for so long; outputs are safe afterwards.
@@ -133,7 +132,7 @@ class Service:
         begin_s = self._clock()
         try:
             with self._heartbeat.working():
-                while not self._ended.is_set() and (for_s is None or self._clock() - begin_s < for_s):
+                while not self._ended and (for_s is None or self._clock() - begin_s < for_s):
                     next_s = self._clock() + PERIOD_S
                     self.step()
                     self._sleep(max(0.0, next_s - self._clock()))
@@ -142,7 +141,7 @@ class Service:
 
     def close(self) -> None:
         """Make all outputs safe, then end what is being asked; twice is harmless."""
-        self._ended.set()
+        self._ended = True
         if self._act and not self._gone:  # of one that is gone they are safe, and it would be waited for
             try:
                 self._bridge.stop()

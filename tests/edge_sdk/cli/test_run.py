@@ -140,3 +140,12 @@ def test_on_a_terminal_the_readings_stay_on_the_last_line(
     bottom = "   1.0 s  temperature 30 degC ▁█   door unknown"
     # click leaves steering codes out here, where nobody looks
     assert capsys.readouterr().out.endswith(f"\r{bottom}\r   2.0 s  warm: it is\n{bottom}\n")
+
+
+def test_what_a_microcontroller_calls_its_sensors_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    view = PlainView(100.0, live=False, blocks=False)
+    told = {"sensor": "t\x1b[2J\n", "value": 20.0, "unit": "\x07C"}
+    view.show(Record(READING, 101.0, "sensors", "", {"readings": [told], "missing": ["d\roor"]}))
+    view.show(Record(EVENT, 102.0, "warm", "warm: t\x9b2J 20 \x07C, above 3"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["   1.0 s  t [2J  20  C   d oor unknown", "   2.0 s  warm: t 2J 20  C, above 3"]
