@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -32,7 +33,7 @@ class Scribe:
     Attributes
     ----------
     skipped : int
-        Records that came faster than they could be written.
+        Records that came faster than they could be written; told when it is closed.
     """
 
     def __init__(self, journal: Journal, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,15 +68,22 @@ class Scribe:
             if self._failing:
                 self._failing = False
                 lost = f"; {self._journal.lost} entries are lost" if self._journal.lost else ""
-                self._tell(Record(NOTE, self._clock(), "log", f"the log is written again{lost}"))
+                self._say(NOTE, f"the log is written again{lost}")
         return True
 
     def close(self) -> None:
         """Write all that waits and close the journal; twice is harmless."""
         if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(_END_S)
-            self._thread = None
+            thread, self._thread = self._thread, None
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=_END_S)
+            thread.join(_END_S)
+            if thread.is_alive():  # to close what it writes would wait for it without end
+                self._say(PROBLEM, "not all was logged: the disk takes longer than anybody waits for it")
+                return
+        if self.skipped:
+            self._say(PROBLEM, f"{self.skipped} entries were not logged: they came faster than the disk took them")
+            self.skipped = 0
         try:
             self._journal.close()
         except StorageError as error:
@@ -84,6 +92,9 @@ class Scribe:
     def _run(self) -> None:
         while self.write_next():
             pass
+
+    def _say(self, kind: str, text: str) -> None:
+        self._tell(Record(kind, self._clock(), "log", text))
 
     def _fail(self, error: StorageError) -> None:
         if not self._failing:

@@ -44,8 +44,11 @@ def test_a_full_disk_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
 
 
 def test_what_comes_faster_than_it_can_be_written_is_counted_and_nobody_waits(tmp_path: Path) -> None:
-    scribe = Scribe(Journal(tmp_path / "log.db"), print)
+    told: list[Record] = []
+    scribe = Scribe(Journal(tmp_path / "log.db"), told.append)
     for number in range(2005):
         scribe.put(Record(EVENT, float(number), "warm", ""))
     assert scribe.skipped == 5
     scribe.close()
+    scribe.close()
+    assert [record.text for record in told] == ["5 entries were not logged: they came faster than the disk took them"]
