@@ -93,7 +93,7 @@ class Sensor:
             If there is none of that age, and none can be had: an old one is never given in its place.
         """
         newest = self._newest()
-        if newest is not None and self._clock() - newest.time_s <= max_age_s:
+        if newest is not None and self._clock() - newest.time_s + newest.uncertainty_s <= max_age_s:
             return newest
         cause: BridgeError | None = None
         try:

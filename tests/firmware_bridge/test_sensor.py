@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from stand import Stand
@@ -28,6 +29,14 @@ def test_the_latest_is_not_read_again_while_it_is_young_enough(stand: Stand, tem
     assert stand.bridge.statistics.requests == asked
     stand.run(2)
     assert temperature.latest(1).time_s > first.time_s + 1.9
+
+
+def test_a_reading_that_may_be_too_old_is_read_again(stand: Stand, temperature: Sensor) -> None:
+    read = temperature.read()
+    temperature._kept[-1] = unsure = replace(read, uncertainty_s=0.9)
+    stand.run(0.2)
+    assert temperature.latest(1) is not unsure
+    assert temperature.latest(1).uncertainty_s < 0.1
 
 
 def test_an_old_reading_is_never_given_in_place_of_a_young_one(stand: Stand, temperature: Sensor) -> None:
