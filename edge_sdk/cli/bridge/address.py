@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -49,7 +50,8 @@ def seconds(most_s: float = float("inf")) -> Callable[[str], float]:
             raise click.BadParameter(f"{text!r} is no time: write it like 5s, 500ms or 2min.")
         seconds = float(found[1]) * _SECONDS[found[2]]
         if not 0 < seconds <= most_s:
-            raise click.BadParameter(f"{text!r} is not more than 0 and at most {most_s:g} s.")
+            most = f" and at most {most_s:g} s" if math.isfinite(most_s) else ""
+            raise click.BadParameter(f"{text!r} is not more than 0{most}.")
         return seconds
 
     return read

@@ -57,6 +57,8 @@ def read(
     """
     if not watch and (period_s or most):
         raise click.UsageError("--period and --count are for --watch.")
+    if places := [name for name in names if "://" in name or name.startswith("/")]:
+        raise click.UsageError(f"{places[0]} is an address: give it as --port {places[0]}")
     with open_bridge(address) as bridge:
         if not watch:
             sys.exit(_once(bridge, names or _all(bridge), as_json))

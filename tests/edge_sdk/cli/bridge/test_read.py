@@ -77,8 +77,8 @@ def test_a_microcontroller_that_is_gone_for_a_while_leaves_a_gap_and_is_waited_f
 
 def test_what_does_not_come_back_ends_it(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def stream(sensor: Sensor, period_s: float | None) -> Iterator[Reading]:
+        yield from ()
         raise Refused("Sampling sensors was refused.")
-        yield
 
     monkeypatch.setattr(Sensor, "stream", stream)
     with pytest.raises(Refused):
@@ -98,3 +98,9 @@ def test_an_output_cannot_be_watched(run: Callable[..., Any]) -> None:
 
 def test_a_count_without_watching_is_refused(run: Callable[..., Any]) -> None:
     assert run("read", "door", "--count", 3, "--port", "sim://").exit_code == 2
+
+
+def test_an_address_where_a_name_should_be_is_told_as_one(run: Callable[..., Any]) -> None:
+    done = run("read", "sim://stage", "lamp")
+    assert done.exit_code == 2
+    assert "sim://stage is an address: give it as --port sim://stage" in done.output
