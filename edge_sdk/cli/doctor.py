@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.text import plain
+from edge_sdk.cli.text import coloured, plain
 from edge_sdk.doctor import CHECKS, GROUPS, Finding, check_report, examine, exit_status, find_checks, write_report
 from edge_sdk.errors import StorageError, UnknownCheck
 
@@ -95,7 +95,7 @@ def _shown(findings: Iterator[Finding], *, quiet: bool) -> Iterator[Finding]:
 
 def _print(finding: Finding) -> None:
     word, colour = _MARKS[finding.mark]
-    mark = click.style(f"{word:<4}", fg=colour) if colour else f"{word:<4}"
+    mark = coloured(f"{word:<4}", colour)
     click.echo(f"  {mark}  {finding.id:<{_WIDTH}}  {plain(finding.what)}")
     if finding.fix:
         click.echo(f"  {'':<4}  {'':<{_WIDTH}}  -> {plain(finding.fix)}")

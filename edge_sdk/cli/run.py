@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -70,7 +71,7 @@ def run(
     begin_s = time.monotonic()
     rules = read_rules(file)
     place = _address(rules, address)
-    live = sys.stdout.isatty()
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     view = JsonView() if as_json else PlainView(begin_s, live=live, blocks=_shows_blocks())
     with ExitStack() as stack:
         bridge = stack.enter_context(open_bridge(place, allow=(*rules.outputs, *rules.axes), dry_run=not act))

@@ -10,7 +10,7 @@ from collections import deque
 
 import click
 
-from edge_sdk.cli.text import plain
+from edge_sdk.cli.text import coloured, plain
 from edge_sdk.sensors.record import ACTION, ANSWER, EVENT, NOTE, PROBLEM, READING, Record
 from edge_sdk.sensors.trigger import REARMED
 
@@ -61,7 +61,7 @@ class PlainView:
                 return
             if record.data.get("event") == REARMED:  # of no use to who looks on; the log has it
                 return
-            text = click.style(plain(record.text), fg=_COLOURS[record.kind])
+            text = coloured(plain(record.text), _COLOURS[record.kind])
             click.echo(f"{_CLEAR if self._live else ''}{self._time(record)}  {text}")
             if self._live:
                 click.echo(self._bottom, nl=False)

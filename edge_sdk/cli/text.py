@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["plain", "rows"]
+import click
+
+__all__ = ["coloured", "plain", "rows"]
+
+
+def coloured(text: str, colour: str | None) -> str:
+    """Colour a text, unless the user wants none.
+
+    Source: https://no-color.org
+    """
+    return text if colour is None or os.environ.get("NO_COLOR") else click.style(text, fg=colour)
 
 
 def plain(text: str) -> str:

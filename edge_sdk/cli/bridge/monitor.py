@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from edge_sdk.cli.bridge.address import address_argument, json_option, seconds
-from edge_sdk.cli.text import plain
+from edge_sdk.cli.text import coloured, plain
 from firmware_bridge.port import Port, open_port, resolve
 from firmware_bridge.probe import ASKING
 from firmware_bridge.recorder import read_record
@@ -84,7 +84,7 @@ def _show(seen: Iterator[Passed], as_json: bool) -> None:
             click.echo(json.dumps(each.as_json()))
         else:
             line = f"{each.time_s - began_s:10.4f} {each.direction} {plain(str(each))}"
-            click.secho(line, fg=_COLOURS.get(each.kind))
+            click.echo(coloured(line, _COLOURS.get(each.kind)))
 
 
 def _overhear(port: Port, number: int, for_s: float | None) -> Iterator[Passed]:

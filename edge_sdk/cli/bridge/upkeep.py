@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from edge_sdk.cli.bridge.address import address_argument, json_option, port_option
-from edge_sdk.cli.text import plain
+from edge_sdk.cli.text import coloured, plain
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.selftest import Result, run_selftest
 
@@ -74,6 +74,6 @@ def selftest(address: str, output: str | None, as_json: bool) -> None:
 
 def _tell(result: Result) -> None:
     word, colour = ("ok", "green") if result.passed else ("FAIL", "red")
-    click.echo(f"{click.style(f'{word:<4}', fg=colour)}  {result.name:<10}  {plain(result.what)}")
+    click.echo(f"{coloured(f'{word:<4}', colour)}  {result.name:<10}  {plain(result.what)}")
     if result.fix:
         click.echo(f"{'':<4}  {'':<10}  -> {plain(result.fix)}")

@@ -149,3 +149,10 @@ def test_what_a_microcontroller_calls_its_sensors_steers_no_terminal(capsys: pyt
     view.show(Record(EVENT, 102.0, "warm", "warm: t\x9b2J 20 \x07C, above 3"))
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["   1.0 s  t [2J  20  C   d oor unknown", "   2.0 s  warm: t 2J 20  C, above 3"]
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [("1", False), ("", True)])
+def test_who_wants_no_colour_gets_none(wish: str, coloured: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", wish)
+    arguments = ["run", str(EXAMPLE), "--bridge", "sim://", "--for", "200ms", "--no-ask"]
+    assert ("\x1b[33m" in CliRunner().invoke(edge, arguments, color=True).stdout) is coloured
