@@ -117,8 +117,8 @@ class Connection:
             return
         try:
             self.open()
-        except (EdgeError, OSError) as error:
-            self.why_gone = error if isinstance(error, EdgeError) else BridgeError(str(error))
+        except Exception as error:  # whatever comes from the other side, the port is tried again
+            self.why_gone = error if isinstance(error, EdgeError) else BridgeError(repr(error))
             self._stir.clear()
             logger.debug("Not back yet: %s", error)
 

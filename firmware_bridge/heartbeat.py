@@ -39,7 +39,7 @@ class Work:
         if self.depth:
             self.beat_s, self.until_s = self._heartbeat.clock(), 0.0
         else:
-            self._heartbeat.end()
+            self._heartbeat.end(self)
 
 
 class Heartbeat:
@@ -116,9 +116,11 @@ class Heartbeat:
         """Count work of this thread from now on."""
         self._works[threading.get_ident()] = work
 
-    def end(self) -> None:
-        """Count this thread's work no longer."""
-        self._works.pop(threading.get_ident(), None)
+    def end(self, work: Work) -> None:
+        """Count work no longer, whichever thread says so: a generator may be closed by another than began it."""
+        for thread, one in tuple(self._works.items()):
+            if one is work:
+                del self._works[thread]
 
 
 HEARTBEAT = Heartbeat()

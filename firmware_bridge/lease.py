@@ -92,7 +92,10 @@ class Keeper:
     def _run(self) -> None:
         while not self._closed:
             self._due.clear()
-            self.tick()
+            try:
+                self.tick()
+            except Exception:  # a thread that ended would leave everything safe, and nothing usable
+                logger.exception("The lease was not renewed, and is asked for again.")
             self._due.wait(min(RENEW_S, self.lease_s / 4))
 
     def close(self) -> None:

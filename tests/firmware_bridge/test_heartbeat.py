@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from stand import Time
@@ -171,3 +172,36 @@ def test_the_heartbeat_is_there_without_the_bridge() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "['firmware_bridge.heartbeat']"
+
+
+def test_work_that_another_thread_ends_is_over() -> None:
+    time = Time()
+    beat = Heartbeat(time)
+
+    def pieces() -> Iterator[int]:
+        with beat.working():
+            yield 1
+
+    begun = pieces()
+    thread = threading.Thread(target=lambda: next(begun))
+    thread.start()
+    thread.join()
+    time.sleep(2)
+    assert beat.late_s(1, 5) > 0
+    begun.close()  # type: ignore[attr-defined]
+    assert beat.late_s(1, 5) < 0
+
+
+def test_a_lease_is_asked_for_again_whatever_came_of_it() -> None:
+    twice, asked = threading.Event(), []
+
+    def renew(lease_ms: int) -> None:
+        asked.append(lease_ms)
+        if len(asked) > 1:
+            twice.set()
+        raise ValueError("an answer that nobody thought of")
+
+    keeper = Keeper(renew, Heartbeat(), lease_s=0.01)
+    keeper.start()
+    assert twice.wait(10)
+    keeper.close()

@@ -216,3 +216,18 @@ def test_an_impatient_request_does_not_wait_for_a_port_that_is_gone() -> None:
     with pytest.raises(BridgeTimeout, match="port has not come back"):
         link.request(READ, EDGE, CLOCK, {}, patient=False)
     assert time.now_s == before_s
+
+
+def test_a_greeting_that_nobody_thought_of_is_no_end_of_trying() -> None:
+    time = Time()
+    faults = [ValueError("what was told cannot be read")]
+
+    def greet() -> None:
+        if faults:
+            raise faults.pop()
+
+    link = Link(lambda: Script(time, lambda asked: []), greet, clock=time)
+    link.look()
+    assert "cannot be read" in str(link._connection.why_gone)
+    link.look()
+    assert link.is_up
