@@ -11,10 +11,8 @@ from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import (
     BridgeClosed,
     BridgeError,
-    BridgeTimeout,
     NoDevice,
     NotAllowed,
-    OutcomeUnknown,
     Refused,
     Restarted,
     UnknownName,
@@ -242,29 +240,6 @@ def test_another_board_on_the_same_port_is_not_taken_for_the_first(incubator: St
     incubator.bridge.look_after()
     assert incubator.bridge._link.is_up
     other.device.close()
-
-
-def test_outcome_unknown_is_told_when_the_line_dies_after_a_command(incubator: Stand) -> None:
-    faults = incubator.device.faults
-    port = incubator.ports[-1]
-    port.write = lambda data: None  # type: ignore[method-assign]
-    with pytest.raises(OutcomeUnknown, match="Setting heater to 1: whether that ran is not known"):
-        incubator.bridge.output("heater").on()
-    del port.write
-    incubator.run(0.2)
-    assert incubator.bridge.output("heater").value == 0
-    assert faults is incubator.device.faults
-
-
-def test_a_command_that_was_never_sent_surely_did_not_run(incubator: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    incubator.unplug()
-    incubator.bridge.look_after()
-    up = incubator.bridge._link._connection.up
-    monkeypatch.setattr(up, "wait", incubator.time.sleep)
-    before_s = incubator.time.now_s
-    with pytest.raises(BridgeTimeout, match="port has not come back"):
-        incubator.bridge.output("heater").on()
-    assert incubator.time.now_s - before_s == pytest.approx(10, abs=0.1)
 
 
 def test_a_reading_has_a_time_on_our_line(incubator: Stand) -> None:

@@ -22,6 +22,13 @@ def stand() -> Iterator[Stand]:
     stand.close()
 
 
+@pytest.fixture
+def incubator() -> Iterator[Stand]:
+    stand = Stand("sim://incubator", allow=("heater", "lamp")).open()
+    yield stand
+    stand.close()
+
+
 def answering(stand: Stand, command: int, say: Callable[[], dict[str, Any]]) -> Callable[..., Answer]:
     """Give a `Link.request` that answers one command by itself."""
     request = stand.bridge._link.request
@@ -122,3 +129,26 @@ def test_a_reset_that_is_sent_twice_restarts_once(stand: Stand) -> None:
     stand.bridge._maintenance._reset(boot)
     stand.run(0.5, renew=False)
     assert stand.device.restarts == 1
+
+
+def test_outcome_unknown_is_told_when_the_line_dies_after_a_command(incubator: Stand) -> None:
+    faults = incubator.device.faults
+    port = incubator.ports[-1]
+    port.write = lambda data: None  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown, match="Setting heater to 1: whether that ran is not known"):
+        incubator.bridge.output("heater").on()
+    del port.write
+    incubator.run(0.2)
+    assert incubator.bridge.output("heater").value == 0
+    assert faults is incubator.device.faults
+
+
+def test_a_command_that_was_never_sent_surely_did_not_run(incubator: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    incubator.unplug()
+    incubator.bridge.look_after()
+    up = incubator.bridge._link._connection.up
+    monkeypatch.setattr(up, "wait", incubator.time.sleep)
+    before_s = incubator.time.now_s
+    with pytest.raises(BridgeTimeout, match="port has not come back"):
+        incubator.bridge.output("heater").on()
+    assert incubator.time.now_s - before_s == pytest.approx(10, abs=0.1)
