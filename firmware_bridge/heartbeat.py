@@ -97,10 +97,10 @@ class Heartbeat:
             late_s = max(late_s, now_s - due_s)
         return late_s
 
-    def expected_s(self) -> float:
-        """Say how long the longest step that was announced still takes; 0 for none."""
-        now_s = self.clock()
-        return max((work.until_s - now_s for work in tuple(self._works.values())), default=0.0)
+    def expected_s(self, longest_s: float) -> float:
+        """Say how long the longest step that was announced may yet take, of `longest_s` in all; below 0 for none."""
+        now_s, works = self.clock(), tuple(self._works.values())
+        return max((min(work.until_s, work.announced_s + longest_s) - now_s for work in works), default=0.0)
 
     def watch(self, tell: Callable[[], None]) -> None:
         """Be told of steps that take longer than half a second, from now on."""

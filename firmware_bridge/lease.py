@@ -64,7 +64,7 @@ class Keeper:
             if not self.alive:
                 logger.warning("The work goes on: the lease is renewed, and outputs may be set again.")
             self.alive = True
-            self._ask(max(lease_s, min(self._heartbeat.expected_s(), longest_s)))
+            self._ask(max(lease_s, self._heartbeat.expected_s(longest_s)))
         elif self.alive:
             self.alive = False
             self.lapses += 1
