@@ -78,7 +78,7 @@ def load(
     >>> with load("smear") as model:
     ...     model.labels
     ('wbc', 'rbc', 'platelet')
-    >>> with load("smear", budget="200MB", task="count") as model:
+    >>> with load("smear", budget="1GB", task="count") as model:
     ...     model.plan.cache_length is None
     True
     """
