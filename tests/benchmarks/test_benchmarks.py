@@ -36,7 +36,7 @@ def test_the_first_word_of_an_answer(tmp_path: Path) -> None:
     result = run("first_word.py", tmp_path / "out.json")
     assert set(result["ratio"]) == set(result["bars"])
     assert result["ratio"]["first_to_bare"]["median"] > 0.5
-    assert sum(result["runs"].values()) == 3, "encoder, adapter, and the prompt with its scores"
+    assert sum(result["runs"].values()) >= 3  # encoder, adapter, and the prompt with its scores, in one run or two
 
 
 def test_fewer_visual_tokens(tmp_path: Path, material: Path) -> None:
