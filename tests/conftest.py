@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +38,28 @@ def material() -> Path:
     if not MATERIAL.is_dir():
         pytest.skip(f"no test material at {MATERIAL} (set EDGE_MATERIAL)")
     return MATERIAL
+
+
+@pytest.fixture(scope="session")
+def in_lab(material: Path) -> Callable[..., dict[str, Any]]:
+    """Give a function that runs a program in the small Linux and gives the JSON that it ends with; or skip."""
+    lab = material / "lab" / "lab"
+    if not lab.exists():
+        pytest.skip(f"no small Linux at {lab}")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the small Linux is of x86-64")
+
+    def run(guest: Path, *arguments: str, memory: str = "256M", time_s: int = 120) -> dict[str, Any]:
+        options = ["--mem", memory, "--time", str(time_s), "--"]
+        command = [str(lab), *options, sys.executable, str(guest), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=time_s + 60)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert lines, done.stdout + done.stderr
+        told: dict[str, Any] = json.loads(lines[-1])
+        return told
+
+    return run
 
 
 @pytest.fixture

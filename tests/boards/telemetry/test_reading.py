@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import random
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -185,30 +182,9 @@ class TestThisMachine:
 
 
 @pytest.fixture(scope="module")
-def report(material: Path) -> dict[str, Any]:
+def report(in_lab: Callable[..., dict[str, Any]], material: Path) -> dict[str, Any]:
     """Run the guest once; what it saw of its own kernel."""
-    lab = material / "lab" / "lab"
-    if not lab.exists():
-        pytest.skip(f"no small Linux at {lab}")
-    if os.uname().machine != "x86_64":
-        pytest.skip("the small Linux is of x86-64")
-    command = [
-        str(lab),
-        "--mem",
-        "256M",
-        "--time",
-        "120",
-        "--",
-        sys.executable,
-        str(GUEST),
-        str(material / "lab/linux"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    return in_lab(GUEST, str(material / "lab/linux"))
 
 
 @pytest.mark.lab

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,15 @@ GUEST = Path(__file__).with_name("cable_guest.py")
 
 
 @pytest.fixture(scope="module")
-def report(material: Path) -> dict[str, Any]:
+def report(in_lab: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Run the guest once; what the commands said there."""
     sys.path.insert(0, str(TESTS / "micropython"))
     from interpreter import HOW, found
 
-    lab = material / "lab" / "lab"
     unix = [interpreter.program for interpreter in found() if interpreter.kind == "unix"]
-    if not lab.exists():
-        pytest.skip(f"no small Linux at {lab}")
-    if os.uname().machine != "x86_64":
-        pytest.skip("the small Linux is of x86-64")
     if not unix:
         pytest.skip(HOW)
-    command = [str(lab), "--mem", "256M", "--time", "120", "--", sys.executable, str(GUEST), unix[0]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines, done.stdout + done.stderr
-    there: dict[str, Any] = json.loads(lines[-1])
-    return there
+    return in_lab(GUEST, unix[0])
 
 
 @pytest.mark.lab
