@@ -12,28 +12,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from firmware_bridge import dictionary as dictionaries
-from firmware_bridge.axis import Axis
-from firmware_bridge.clock import Clock
-from firmware_bridge.dictionary import Dictionary, SensorEntry
 from firmware_bridge.error import BridgeError
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
-from firmware_bridge.hello import Hello
-from firmware_bridge.job import Job
-from firmware_bridge.lane import Answer
-from firmware_bridge.lease import Keeper
-from firmware_bridge.link import Link
-from firmware_bridge.maintenance import Maintenance
-from firmware_bridge.output import Output
-from firmware_bridge.permission import Action, Permission
-from firmware_bridge.port import Port, open_port, resolve
+from firmware_bridge.link.lane import Answer
+from firmware_bridge.link.link import Link
+from firmware_bridge.link.recorder import Recorded
+from firmware_bridge.link.statistic import Statistics
+from firmware_bridge.maintenance.maintenance import Maintenance
+from firmware_bridge.maintenance.upload import Progress, ignore
+from firmware_bridge.part import dictionary as dictionaries
+from firmware_bridge.part.axis import Axis
+from firmware_bridge.part.dictionary import Dictionary, SensorEntry
+from firmware_bridge.part.job import Job
+from firmware_bridge.part.output import Output
+from firmware_bridge.part.permission import Action, Permission
+from firmware_bridge.part.sensor import Sensor
+from firmware_bridge.part.telemetry import Telemetry
+from firmware_bridge.port.port import Port, open_port, resolve
 from firmware_bridge.reading import Reading
-from firmware_bridge.recorder import Recorded
-from firmware_bridge.sensor import Sensor
-from firmware_bridge.session import Session
-from firmware_bridge.statistic import Statistics
-from firmware_bridge.telemetry import Telemetry
-from firmware_bridge.upload import Progress, ignore
+from firmware_bridge.session.clock import Clock
+from firmware_bridge.session.hello import Hello
+from firmware_bridge.session.lease import Keeper
+from firmware_bridge.session.session import Session
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import WRITE
 

@@ -9,7 +9,7 @@ from statistics import median
 
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.error import BridgeError, BridgeTimeout
-from firmware_bridge.statistic import Statistics
+from firmware_bridge.link.statistic import Statistics
 
 __all__ = ["Result", "run_selftest"]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.axis import Axis
 from firmware_bridge.bridge import Bridge, open_bridge
 from firmware_bridge.error import BridgeError, BridgeTimeout, OutcomeUnknown, Refused, Restarted
-from firmware_bridge.port import Port, open_port
+from firmware_bridge.part.axis import Axis
+from firmware_bridge.port.port import Port, open_port
 from firmware_bridge.simulation.fault import BOOT_LOG, KINDS, Faults
 from firmware_bridge.wire.line import LineReader, lines
 from firmware_bridge.wire.message import WRITE, Message, encode_message

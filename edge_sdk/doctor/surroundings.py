@@ -14,7 +14,7 @@ from pathlib import Path
 from boards import Board, EdgeError, detect
 from boards.gpio import Chip, chip_at
 from boards.telemetry.file import Files
-from firmware_bridge.holder import holders
+from firmware_bridge.port.holder import holders
 
 __all__ = ["Chip", "Space", "Surroundings"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edge_sdk.sensors.rule import Move, Rules, Set, When
 from edge_sdk.sensors.rule_file import Problems
-from firmware_bridge.dictionary import AxisEntry, Dictionary, OutputEntry
+from firmware_bridge.part.dictionary import AxisEntry, Dictionary, OutputEntry
 
 __all__ = ["check_rules"]
 

@@ -26,7 +26,7 @@ from firmware_bridge.error import (
     Restarted,
 )
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
-from firmware_bridge.job import Job
+from firmware_bridge.part.job import Job
 from firmware_bridge.reading import Reading
 
 __all__ = ["Service"]

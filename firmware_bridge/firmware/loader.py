@@ -1,8 +1,8 @@
 """Start the firmware: main.py of a microcontroller, flashed over the cable and never changed over the link.
 
-It reads modules right out of a slot's file, an image as `firmware_bridge.image` makes it, so that a slot is there whole
-or not at all and nothing is unpacked. Which slot is to boot says `firmware_bridge.firmware.slot` of the image that was
-flashed. A slot on trial that breaks down, or that nobody has confirmed in time, is rolled back by a restart.
+It reads modules right out of a slot's file, an image as `firmware_bridge.maintenance.image` makes it, so that a slot
+is there whole or not at all and nothing is unpacked. Which slot is to boot says `firmware_bridge.firmware.slot` of the
+image that was flashed. A slot on trial that breaks down, or that nobody has confirmed in time, is rolled back.
 """
 
 import gc

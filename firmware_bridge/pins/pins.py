@@ -11,17 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from firmware_bridge.dictionary import Dictionary, SensorEntry, read_dictionary
 from firmware_bridge.error import BridgeClosed, BridgeError, Refused, UnknownName
 from firmware_bridge.firmware.clock import Clock
 from firmware_bridge.firmware.error import FirmwareError
 from firmware_bridge.firmware.lease import Lease
 from firmware_bridge.firmware.machine import Machine
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
-from firmware_bridge.lane import Answer
-from firmware_bridge.lease import Keeper
-from firmware_bridge.output import Output
-from firmware_bridge.permission import Action, Permission
+from firmware_bridge.link.lane import Answer
+from firmware_bridge.link.refusal import reason
+from firmware_bridge.part.dictionary import Dictionary, SensorEntry, read_dictionary
+from firmware_bridge.part.output import Output
+from firmware_bridge.part.permission import Action, Permission
+from firmware_bridge.part.sensor import Sensor
 from firmware_bridge.pins.config import LEASE_MS, read_config
 from firmware_bridge.pins.edge import edges
 from firmware_bridge.pins.gpio import Line
@@ -30,8 +31,7 @@ from firmware_bridge.pins.parts import PinParts
 from firmware_bridge.pins.place import Places
 from firmware_bridge.pins.sampler import Sampler
 from firmware_bridge.reading import Reading
-from firmware_bridge.refusal import reason
-from firmware_bridge.sensor import Sensor
+from firmware_bridge.session.lease import Keeper
 from firmware_bridge.wire import number
 
 __all__ = ["Pins", "open_pins"]

@@ -12,7 +12,7 @@ from boards import Profile, detect
 from boards.errors import EdgeError
 from boards.gpio import chip_at, chip_nodes, line_user
 from firmware_bridge.error import BridgeError, NoDevice, PortBusy
-from firmware_bridge.holder import holders
+from firmware_bridge.port.holder import holders
 
 __all__ = ["Place", "Places", "in_use"]
 

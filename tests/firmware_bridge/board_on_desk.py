@@ -11,7 +11,7 @@ import pytest
 from desk import Desk
 from interpreter import HERE, found
 
-from firmware_bridge.image import LOADER, build_image, sources
+from firmware_bridge.maintenance.image import LOADER, build_image, sources
 
 # Puts files into a new littlefs: arguments are the flash's file and its length, then pairs of place and file.
 _FILL = """

@@ -17,9 +17,9 @@ from firmware_bridge.error import (
     Restarted,
     UnknownName,
 )
-from firmware_bridge.hello import Hello
-from firmware_bridge.job import JobFailed
-from firmware_bridge.lane import Lane
+from firmware_bridge.link.lane import Lane
+from firmware_bridge.part.job import JobFailed
+from firmware_bridge.session.hello import Hello
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import decode_message
 
@@ -322,7 +322,7 @@ def test_a_bridge_that_was_not_opened_says_so() -> None:
 
 
 def test_a_simulated_device_is_used_only_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("firmware_bridge.port.BY_ID", tmp_path)
+    monkeypatch.setattr("firmware_bridge.port.port.BY_ID", tmp_path)
     with pytest.raises(NoDevice, match="no kind of port"):
         open_bridge("incubator")
     with pytest.raises(NoDevice, match="no kind of port"):

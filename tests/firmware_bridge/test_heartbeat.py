@@ -10,7 +10,7 @@ from stand import Time
 
 from firmware_bridge.error import BridgeTimeout
 from firmware_bridge.heartbeat import Heartbeat
-from firmware_bridge.lease import Keeper
+from firmware_bridge.session.lease import Keeper
 
 
 def test_without_work_there_is_nothing_to_be_late() -> None:

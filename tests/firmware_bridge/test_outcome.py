@@ -9,7 +9,7 @@ import pytest
 from stand import Stand
 
 from firmware_bridge.error import BridgeTimeout, OutcomeUnknown, Restarted
-from firmware_bridge.lane import Answer
+from firmware_bridge.link.lane import Answer
 from firmware_bridge.wire import number
 from firmware_bridge.wire.line import LineReader
 from firmware_bridge.wire.message import decode_message

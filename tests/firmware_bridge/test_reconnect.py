@@ -13,7 +13,7 @@ import pytest
 
 from firmware_bridge.bridge import Bridge, open_bridge
 from firmware_bridge.error import Restarted
-from firmware_bridge.port import open_port
+from firmware_bridge.port.port import open_port
 from firmware_bridge.simulation.address import open_device
 from firmware_bridge.simulation.device import SimDevice
 

@@ -7,7 +7,7 @@ import pytest
 from stand import Stand
 
 from firmware_bridge.firmware.lease import Lease
-from firmware_bridge.output import Output
+from firmware_bridge.part.output import Output
 from firmware_bridge.selftest import Result, run_selftest
 from firmware_bridge.simulation.incubator import Incubator
 

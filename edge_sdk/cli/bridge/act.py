@@ -8,13 +8,13 @@ import click
 
 from edge_sdk.cli.bridge.address import address_argument, port_option, seconds
 from firmware_bridge.bridge import open_bridge
-from firmware_bridge.dictionary import OutputEntry
 from firmware_bridge.error import BridgeError, PortBusy
-from firmware_bridge.job import Job
-from firmware_bridge.link import Link
-from firmware_bridge.output import Output, Value
-from firmware_bridge.port import open_port, resolve
-from firmware_bridge.refusal import check
+from firmware_bridge.link.link import Link
+from firmware_bridge.link.refusal import check
+from firmware_bridge.part.dictionary import OutputEntry
+from firmware_bridge.part.job import Job
+from firmware_bridge.part.output import Output, Value
+from firmware_bridge.port.port import open_port, resolve
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import WRITE
 

@@ -11,9 +11,9 @@ import click
 
 from edge_sdk.cli.bridge.address import address_argument, port_option
 from firmware_bridge.bridge import open_bridge
-from firmware_bridge.flash import BOARDS
-from firmware_bridge.flash import flash as write_flash
-from firmware_bridge.image import build_image, read_image
+from firmware_bridge.maintenance.flash import BOARDS
+from firmware_bridge.maintenance.flash import flash as write_flash
+from firmware_bridge.maintenance.image import build_image, read_image
 
 __all__ = ["confirm", "flash", "update"]
 

@@ -12,8 +12,8 @@ import click
 from edge_sdk.cli.bridge.address import address_argument, json_option
 from edge_sdk.cli.text import plain, rows
 from firmware_bridge.bridge import Bridge, open_bridge
-from firmware_bridge.dictionary import AxisEntry, OutputEntry, SensorEntry
-from firmware_bridge.hello import Hello, agree
+from firmware_bridge.part.dictionary import AxisEntry, OutputEntry, SensorEntry
+from firmware_bridge.session.hello import Hello, agree
 
 __all__ = ["dictionary", "info"]
 

@@ -12,11 +12,11 @@ import click
 
 from edge_sdk.cli.bridge.address import address_argument, json_option, seconds
 from edge_sdk.cli.text import coloured, plain
-from firmware_bridge.port import Port, open_port, resolve
-from firmware_bridge.probe import ASKING
-from firmware_bridge.recorder import read_record
-from firmware_bridge.relay import Relay
-from firmware_bridge.trace import Passed, Trace, passed
+from firmware_bridge.link.recorder import read_record
+from firmware_bridge.link.trace import Passed, Trace, passed
+from firmware_bridge.port.port import Port, open_port, resolve
+from firmware_bridge.port.relay import Relay
+from firmware_bridge.session.probe import ASKING
 
 __all__ = ["monitor"]
 

@@ -15,8 +15,8 @@ from edge_sdk.cli.text import plain
 from edge_sdk.doctor.serial import SerialPort, find_ports
 from edge_sdk.doctor.surroundings import Surroundings
 from firmware_bridge.error import BridgeError
-from firmware_bridge.port import open_port
-from firmware_bridge.probe import probe
+from firmware_bridge.port.port import open_port
+from firmware_bridge.session.probe import probe
 
 __all__ = ["list_ports"]
 

@@ -10,7 +10,7 @@ from edge_sdk.sensors import read_rules
 from edge_sdk.sensors.rule import Ask, Move, Set
 from edge_sdk.sensors.rule_check import check_rules
 from edge_sdk.sensors.trigger import Limits
-from firmware_bridge.dictionary import AxisEntry, Dictionary, OutputEntry, SensorEntry
+from firmware_bridge.part.dictionary import AxisEntry, Dictionary, OutputEntry, SensorEntry
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from interpreter import Interpreter
 
-from firmware_bridge.image import build_image
+from firmware_bridge.maintenance.image import build_image
 
 HERE = Path(__file__).parent
 

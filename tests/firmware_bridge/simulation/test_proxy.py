@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.error import PortGone
-from firmware_bridge.port import open_port
+from firmware_bridge.port.port import open_port
 from firmware_bridge.simulation.fault import FaultPair, Faults
 from firmware_bridge.simulation.proxy import PtyProxy, SocketProxy
 

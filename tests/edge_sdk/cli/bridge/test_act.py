@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from edge_sdk.cli.main import edge
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.error import BridgeError, PortBusy, Refused, UnknownName
-from firmware_bridge.job import Job
-from firmware_bridge.output import Output
+from firmware_bridge.part.job import Job
+from firmware_bridge.part.output import Output
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from firmware_bridge.bridge import Bridge, open_bridge
 from firmware_bridge.error import BridgeError, NoDevice
-from firmware_bridge.hello import Hello
-from firmware_bridge.image import build_image, read_image
+from firmware_bridge.maintenance.image import build_image, read_image
+from firmware_bridge.session.hello import Hello
 
 
 @pytest.fixture

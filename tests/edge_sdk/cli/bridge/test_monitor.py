@@ -13,7 +13,7 @@ import pytest
 
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import BridgeError
-from firmware_bridge.recorder import Recorder
+from firmware_bridge.link.recorder import Recorder
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import READ_ANSWER, WRITE, Message, encode_message
 

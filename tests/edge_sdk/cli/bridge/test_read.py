@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from firmware_bridge.error import BridgeClosed, BridgeTimeout, Refused, UnknownName
+from firmware_bridge.part.sensor import Sensor
 from firmware_bridge.reading import Reading
-from firmware_bridge.sensor import Sensor
 
 
 def test_a_sensor_is_read_with_its_unit_and_time(run: Callable[..., Any]) -> None:

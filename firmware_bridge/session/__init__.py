@@ -1,0 +1,1 @@
+"""What holds between two ends: who is there, whose turn it is, the lease and the clocks."""
