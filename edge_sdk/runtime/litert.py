@@ -37,9 +37,10 @@ from edge_sdk.runtime.region import Region, custom_operators, refusal
 __all__ = ["LiteRtModel"]
 
 _CACHE_REFUSED = "weight cache could neither be loaded"
-# Looking a token up brings 64 kB of the table into memory, so that 128 of them take 8 MB. To let go of those takes
-# microseconds, and to have one back no more, for the kernel keeps them as long as there is room.
+# To let go of pages of tables that runs looked tokens up in takes microseconds, and to have one back no more: the kernel
+# keeps them as long as there is room.
 _RUNS_PER_DROP = 16
+_TOKENS = "tokens"  # what decoders call the input whose rows they look up
 
 
 class LiteRtModel(Model):
@@ -213,6 +214,7 @@ class _LiteRtRun(Run):
         super().__init__(model, signature, inputs, outputs)
         self._lib, self._program, self._bring_in = load_library(), program, model.bring_in
         self._function = self._lib.functions["RunCompiledModel"]
+        self._tokens = inputs.get(_TOKENS)
         buffers: dict[tuple[int, TensorSpec], c_void_p] = {}
         order = program.signatures[signature.name]
         try:
@@ -251,6 +253,8 @@ class _LiteRtRun(Run):
                 fix="Bind it again.",
             )
         self._bring_in()
+        if self._program.rows is not None and self._tokens is not None and self._model._attendant is None:
+            self._program.rows.copy(self._tokens)
         status = self._function(compiled, index, inputs, input_handles, outputs, output_handles)
         if status and not self._model._cancelled:
             raise ModelError(

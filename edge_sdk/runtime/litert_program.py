@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from edge_sdk.bundle.row_table import row_table
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.graph_choice import map_chosen
 from edge_sdk.runtime.litert_library import (
@@ -26,6 +27,7 @@ from edge_sdk.runtime.litert_library import (
 )
 from edge_sdk.runtime.model import DEFAULT_SIGNATURE, Quantization, Signature, TensorSpec, end_names, numpy_type
 from edge_sdk.runtime.region import Region
+from edge_sdk.runtime.rows import Rows
 
 __all__ = ["ERRORS_KEPT", "ERRORS_PRINTED", "Options", "Program", "bring_in"]
 
@@ -81,6 +83,8 @@ class Program:
         The engine's handle.
     indices : Mapping[str, int]
         The engine's numbers of the signatures that are loaded.
+    rows : Rows or None
+        The table that it looks tokens up in, where its pages can be copied one by one.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Program:
         self._lib = load_library()
         self._told = told
         self._pages: mmap.mmap | None = None
+        self.rows: Rows | None = None
         # What the engine holds, and the memory that it reads until that is freed.
         self._owned: list[c_void_p] = []
         self._kept: list[object] = []
@@ -114,6 +119,8 @@ class Program:
         self._prepare = options.prepare
         if keep:
             self._pages, view, changed = map_chosen(region, keep)
+            table = row_table(view.data, region.name)
+            self.rows = Rows(table, view.ctypes.data) if table else None
         else:
             (self._pages, view), changed = region.map(), []
         self._changed = changed
@@ -146,7 +153,7 @@ class Program:
     def close(self) -> None:
         """Free it; runs of it are of no use any more. Twice is harmless."""
         self.compiled = c_void_p()
-        self._pages = None
+        self._pages = self.rows = None
         self.indices.clear()
         _free(self._lib, self._owned, self._kept)
 
