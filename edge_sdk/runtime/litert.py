@@ -37,7 +37,7 @@ from edge_sdk.runtime.region import Region, custom_operators, refusal
 __all__ = ["LiteRtModel"]
 
 _CACHE_REFUSED = "weight cache could neither be loaded"
-# To let go of pages of tables that runs looked tokens up in takes microseconds, and to have one back no more: the kernel
+# Pages that runs looked tokens up in: to let go of them takes microseconds, and to have one back no more; the kernel
 # keeps them as long as there is room.
 _RUNS_PER_DROP = 16
 _TOKENS = "tokens"  # what decoders call the input whose rows they look up
