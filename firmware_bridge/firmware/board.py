@@ -101,18 +101,27 @@ class Board(Hardware):
         return Stepper(item, enable)
 
     def _build(self, wanted: "dict[str, Any]", parts: Parts) -> None:
-        buses = {name: _made("buses." + name, _bus, item) for name, item in _items(wanted, "buses")}
+        buses = {name: self._made("buses." + name, _bus, item) for name, item in _items(wanted, "buses")}
         for name, item in _items(wanted, "sensors"):
             where = "sensors." + name
-            parts.sensors[name] = _made(where, self._sensor, where, item, buses)
+            parts.sensors[name] = self._made(where, self._sensor, where, item, buses)
         for name, item in _items(wanted, "outputs"):
-            parts.outputs[name] = _made("outputs." + name, OUTPUTS[item["kind"]], item)
+            parts.outputs[name] = self._made("outputs." + name, OUTPUTS[item["kind"]], item)
         enables: dict[Any, Enable] = {}
         for name, item in _items(wanted, "axes"):
             pin = item.get("enable")
             if pin is not None and pin not in enables:
-                enables[pin] = _made(f"axes.{name}.enable", Enable, pin)
-            parts.axes[name] = _made("axes." + name, self.stepper, item, enables.get(pin))
+                enables[pin] = self._made(f"axes.{name}.enable", Enable, pin)
+            parts.axes[name] = self._made("axes." + name, self.stepper, item, enables.get(pin))
+
+    def _made(self, where: str, make: "Callable[..., Any]", *what: "Any") -> "Any":
+        """Make something; what the chip does not take is an error of the configuration's."""
+        if self._watchdog is not None:  # all parts together may take longer than it waits
+            self._watchdog.feed()
+        try:
+            return make(*what)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(where, str(error)) from None
 
     def _sensor(self, where: str, item: "dict[str, Any]", buses: "dict[str, Any]") -> "Any":
         if "driver" in item:
@@ -155,14 +164,6 @@ def _bus(item: "dict[str, Any]") -> "Any":
         return onewire.OneWire(machine.Pin(item["pin"]))
     scl, sda = machine.Pin(item["scl"]), machine.Pin(item["sda"])
     return machine.SoftI2C(scl=scl, sda=sda, freq=item.get("hz", 400_000), timeout=_STRETCH_US)
-
-
-def _made(where: str, make: "Callable[..., Any]", *what: "Any") -> "Any":
-    """Make something; what the chip does not take is an error of the configuration's."""
-    try:
-        return make(*what)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(where, str(error)) from None
 
 
 def _numbers(pins: "Any") -> str:

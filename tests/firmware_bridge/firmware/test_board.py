@@ -213,6 +213,14 @@ def test_the_watchdog_starts_once_and_is_fed(rp2: Fake) -> None:
         rp2.port.restart()
 
 
+def test_the_watchdog_is_fed_before_each_part_is_made(rp2: Fake) -> None:
+    rp2.port.watch_for(8000)
+    rp2.machine.LOG.clear()
+    rp2.port.build(rp2.config)
+    fed = [kind for kind, _, _ in rp2.machine.LOG].count("fed")
+    assert fed >= sum(len(rp2.config[kind]) for kind in ("buses", "sensors", "outputs", "axes"))
+
+
 def test_what_this_chip_cannot_is_told_with_its_place(rp2: Fake) -> None:
     assert rp2.wrong(lambda c: c["sensors"]["voltage"].update(pin=20)).startswith(
         "sensors.voltage.pin: pin 20 measures no voltage; 26, 27, 28, 29 do"
