@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -19,7 +18,7 @@ from firmware_bridge.link.link import Link
 from firmware_bridge.link.recorder import Recorded
 from firmware_bridge.link.statistic import Statistics
 from firmware_bridge.maintenance.maintenance import Maintenance
-from firmware_bridge.maintenance.upload import Progress, ignore
+from firmware_bridge.maintenance.upload import Progress, config_bytes, ignore, image_bytes
 from firmware_bridge.part import dictionary as dictionaries
 from firmware_bridge.part.axis import Axis
 from firmware_bridge.part.dictionary import Dictionary, SensorEntry
@@ -214,8 +213,7 @@ class Bridge:
 
     def configure(self, config: Mapping[str, Any] | str | Path) -> Hello:
         """Send a configuration, a mapping or a JSON file, and have it taken; Refused says what is wrong with it."""
-        text = json.dumps(dict(config)).encode() if isinstance(config, Mapping) else Path(config).read_bytes()
-        return self._maintenance.configure(text)
+        return self._maintenance.configure(config_bytes(config))
 
     def update(self, firmware: bytes | str | Path, progress: Progress = ignore) -> Hello:
         """Send new firmware into the slot that is not in use, and start it on trial; `confirm` keeps it.
@@ -232,8 +230,7 @@ class Bridge:
         BridgeError
             If it does not come up: the old firmware is started again then.
         """
-        data = firmware if isinstance(firmware, bytes) else Path(firmware).read_bytes()
-        return self._maintenance.update(data, progress)
+        return self._maintenance.update(image_bytes(firmware), progress)
 
     def confirm(self) -> None:
         """Keep the firmware that runs; else the next start goes back to the one before."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from boards.file import read_file
 from edge_sdk.errors import RuleError, TriggerError
 from edge_sdk.sensors.journal import LEAST_MB
 from edge_sdk.sensors.rule import Ask, Move, Rule, Rules, Set, When
@@ -148,17 +149,10 @@ def read_rules(path: str | Path) -> Rules:
     RuleError
         If it cannot be read, or anything in it is wrong: all of it is told, each with its line.
     """
+    data = read_file(path, _MOST_BYTES, RuleError, fix="Name a file such as rules.toml.")
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError("it is larger than 1 MB")
         text = data.decode("utf-8-sig")  # some editors put a mark of the byte order in front
         content = tomllib.loads(text)
-    except OSError as error:
-        raise RuleError(
-            f"The rules in {path} cannot be read: {error.strerror or error}.", fix="Name a file such as rules.toml."
-        ) from error
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are such
         raise RuleError(
             f"{path} is no TOML: {error}.", fix="docs/reference/rules.md shows how a file of rules looks."

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from boards.file import read_file
 from firmware_bridge.error import BridgeError
 
 __all__ = ["KEPT", "Recorded", "Recorder", "read_record", "state_folder"]
 
 KEPT = 100
 _FILES = 10
+_MOST_BYTES = 32 << 20  # of a record: all of its messages as long as one can be
 _SENT, _RECEIVED = ">", "<"
 
 
@@ -95,7 +97,9 @@ def read_record(path: str | Path) -> tuple[str, list[Recorded]]:
         If it is none.
     """
     cause, frames = "", []
-    for place, line in enumerate(Path(path).read_text(errors="replace").splitlines(), 1):
+    fix = f"Those that a bridge writes end in .frames and lie in {state_folder()}."
+    text = read_file(path, _MOST_BYTES, BridgeError, fix=fix).decode(errors="replace")
+    for place, line in enumerate(text.splitlines(), 1):
         if line.startswith("#"):
             cause = line[1:].strip()
             continue
@@ -108,6 +112,6 @@ def read_record(path: str | Path) -> tuple[str, list[Recorded]]:
             raise BridgeError(
                 f"{path} is no record of frames.",
                 why=f"Its line {place}: {error}.",
-                fix=f"Those that a bridge writes end in .frames and lie in {state_folder()}.",
+                fix=fix,
             ) from error
     return cause, frames

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from firmware_bridge.firmware import config as configuration
 from firmware_bridge.firmware.error import ConfigError
 from firmware_bridge.maintenance import mpremote
 from firmware_bridge.maintenance.image import LOADER, build_image
-from firmware_bridge.maintenance.upload import Progress, ignore
+from firmware_bridge.maintenance.upload import Progress, config_bytes, ignore
 from firmware_bridge.port.port import open_port, resolve
 from firmware_bridge.session.hello import Hello
 from firmware_bridge.session.probe import probe
@@ -117,7 +116,7 @@ def _checked(config: Mapping[str, Any] | str | Path | None) -> dict[str, bytes]:
     """Give the configuration as a file for the board, checked as far as that goes without the board."""
     if config is None:
         return {}
-    data = json.dumps(dict(config)).encode() if isinstance(config, Mapping) else Path(config).read_bytes()
+    data = config_bytes(config)
     try:
         configuration.check(configuration.parse(data))
     except ConfigError as error:

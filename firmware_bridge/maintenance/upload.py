@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from boards.file import read_file
 from firmware_bridge.error import BridgeError, Refused, UnknownName
+from firmware_bridge.firmware.upload import CONFIG, MOST_BYTES
 
-__all__ = ["NAMES", "Progress", "ignore", "send_file"]
+__all__ = ["NAMES", "Progress", "config_bytes", "ignore", "image_bytes", "send_file"]
 
 Progress: TypeAlias = "Callable[[int, int], object]"
 
@@ -19,6 +23,22 @@ _STUCK = 5
 
 def ignore(sent: int, whole: int) -> None:
     """Take no notice of bytes sent, and bytes in all."""
+
+
+def config_bytes(config: Mapping[str, Any] | str | Path) -> bytes:
+    """Give a configuration, a mapping or a JSON file, as it is sent; raises Refused for a file that cannot be one."""
+    if isinstance(config, Mapping):
+        return json.dumps(dict(config)).encode()
+    fix = "Name a configuration in JSON; docs/reference/bridge-configuration.md says what may stand there."
+    return read_file(config, MOST_BYTES[CONFIG], Refused, fix=fix)
+
+
+def image_bytes(firmware: bytes | str | Path) -> bytes:
+    """Give firmware, or a file of it, as it is sent; raises Refused for a file that cannot be it."""
+    if isinstance(firmware, bytes):
+        return firmware
+    fix = "Name firmware for a slot; without a file, edge bridge update sends this version's."
+    return read_file(firmware, MOST_BYTES["/slot/a"], Refused, fix=fix)
 
 
 def send_file(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from boards.file import read_file
 from firmware_bridge.driver import part
 from firmware_bridge.error import BridgeError
 from firmware_bridge.firmware import config as rules
@@ -14,6 +15,7 @@ from firmware_bridge.firmware.error import ConfigError
 __all__ = ["LEASE_MS", "read_config", "wrong"]
 
 LEASE_MS = 5000
+_MOST_BYTES = 64 * 1024
 
 # As in firmware_bridge.firmware.config, of which this is the board's side: the same words for the same things.
 _TOP = "v:N!1,1 name:T0,32 buses:M0,8 sensors:M0,32 outputs:M0,32 lease_ms:N100,60000"
@@ -41,15 +43,15 @@ def read_config(config: Mapping[str, Any] | str | Path) -> dict[str, Any]:
         If the file cannot be read, or for the first thing that is wrong, with its place.
     """
     try:
-        found = dict(config) if isinstance(config, Mapping) else rules.parse(Path(config).read_bytes())
+        found = dict(config) if isinstance(config, Mapping) else rules.parse(_read(config))
         _check(found)
-    except OSError as error:
-        raise BridgeError(
-            f"{config} cannot be read: {error.strerror}.", fix="Name the file that says what hangs where."
-        ) from error
     except ConfigError as error:
         raise wrong(error) from error
     return found
+
+
+def _read(path: str | Path) -> bytes:
+    return read_file(path, _MOST_BYTES, BridgeError, fix="Name the JSON file that says what hangs where.")
 
 
 def wrong(error: ConfigError) -> BridgeError:

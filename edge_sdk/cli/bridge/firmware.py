@@ -14,6 +14,7 @@ from firmware_bridge.bridge import open_bridge
 from firmware_bridge.maintenance.flash import BOARDS
 from firmware_bridge.maintenance.flash import flash as write_flash
 from firmware_bridge.maintenance.image import build_image, read_image
+from firmware_bridge.maintenance.upload import image_bytes
 
 __all__ = ["confirm", "flash", "update"]
 
@@ -58,7 +59,7 @@ def update(image: Path | None, address: str, trial: bool) -> None:
       edge bridge update
       edge bridge update bridge.slot --trial --port /dev/ttyACM0
     """
-    data = image.read_bytes() if image else build_image()
+    data = image_bytes(image) if image else build_image()
     read_image(data)  # refuses what is none, before it goes anywhere
     with open_bridge(address) as bridge:
         before = bridge.info
