@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from boards.profile import Cluster, common_features
+from boards.cluster import Cluster, common_features
 
 __all__ = ["Processor", "parse_cpuinfo", "this_processor"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from boards.accelerator import Accelerator
+from boards.cluster import Cluster, common_features
 from boards.errors import EdgeError
 
 __all__ = [
@@ -23,15 +24,6 @@ __all__ = [
 
 MIB = 1 << 20
 GIB = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Some equal cores; ``features`` are named as ``/proc/cpuinfo`` names them under the board's usual kernel."""
-
-    core: str
-    count: int
-    features: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +69,6 @@ class CameraStack:
 
     backend: str
     reads: str
-
-
-def common_features(clusters: Sequence[Cluster]) -> frozenset[str]:
-    """Name the features that every core has: a thread may run on any of them."""
-    return frozenset.intersection(*(cluster.features for cluster in clusters)) if clusters else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,30 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING
 
 from edge_sdk.bundle import byte_pair, container, tflite
-from edge_sdk.bundle.card import Card, read_card
 from edge_sdk.bundle.container import Header, Section, Value
-from edge_sdk.bundle.hugging_face import HuggingFace
 from edge_sdk.bundle.metadata import (
     ExecutorMetadata,
     LlmMetadata,
     read_executor_metadata,
     read_llm_metadata,
 )
-from edge_sdk.bundle.packed import Packed, read_attachments, read_packed
-from edge_sdk.bundle.spiece import SentencePiece
 from edge_sdk.bundle.template import PromptTemplate, prompt_template
 from edge_sdk.bundle.tflite import TfliteModel, read_tflite
 from edge_sdk.bundle.tokenizer import Tokenizer
 from edge_sdk.errors import BundleError, ClosedError
+from edge_sdk.late import Late
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import card as cards
+    from edge_sdk.bundle import hugging_face, packed, spiece
+    from edge_sdk.bundle.card import Card
+    from edge_sdk.bundle.packed import Packed
+else:  # no bundle has all of these
+    cards, packed = Late("edge_sdk.bundle.card"), Late("edge_sdk.bundle.packed")
+    hugging_face, spiece = Late("edge_sdk.bundle.hugging_face"), Late("edge_sdk.bundle.spiece")
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -116,7 +123,7 @@ class Bundle:
         self.executor: ExecutorMetadata | None = (
             read_executor_metadata(self._small(executor), self.label(executor)) if executor else None
         )
-        self.card: Card | None = read_card(bytes(self._small(card)), self.label(card)) if card else None
+        self.card: Card | None = cards.read_card(bytes(self._small(card)), self.label(card)) if card else None
 
     def __repr__(self) -> str:
         names = ", ".join(section.name or section.kind for section in self.sections)
@@ -196,8 +203,8 @@ class Bundle:
         found = None if self.version else self.model(_TFLITE).metadata.get("TFLITE_METADATA")
         if found is None:
             return None
-        attachments = read_attachments(self.view(self.sections[0]), str(self.path))
-        return read_packed(found, attachments, str(self.path))
+        attachments = packed.read_attachments(self.view(self.sections[0]), str(self.path))
+        return packed.read_packed(found, attachments, str(self.path))
 
     def generic(self, name: str) -> bytes:
         """Return the generic data of a name (its item ``name``).
@@ -244,9 +251,9 @@ class Bundle:
             if section.name not in names:
                 continue
             if section.kind == "SP_Tokenizer":
-                return SentencePiece(self.view(section), self.label(section))
+                return spiece.SentencePiece(self.view(section), self.label(section))
             if section.kind == "HF_Tokenizer_Zlib":
-                return HuggingFace(self.view(section), self.label(section))
+                return hugging_face.HuggingFace(self.view(section), self.label(section))
         raise BundleError(
             f"{self.path} has no tokenizer{' for ' + model_type if model_type else ''}.",
             why="Without one no text can go in or out.",

@@ -14,9 +14,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_sdk.bundle.verification import verify_bundle
 from edge_sdk.errors import BundleError, StorageError
+from edge_sdk.late import Late
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import verification
+else:
+    verification = Late("edge_sdk.bundle.verification")
 
 __all__ = [
     "StoredBundle",
@@ -131,7 +137,7 @@ def add_bundle(
         The disk is full or fails; nothing is left behind.
     """
     source = Path(file)
-    verify_bundle(source)
+    verification.verify_bundle(source)
     target = _target(source, source.stem if name is None else name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +234,7 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> None:
                 why="The disk or its cable is failing; SD cards do this when they wear out.",
                 fix="Try another disk: set EDGE_BUNDLES to a folder on it.",
             )
-        verify_bundle(part)
+        verification.verify_bundle(part)
         part.rename(target)
     except BaseException:
         part.unlink(missing_ok=True)

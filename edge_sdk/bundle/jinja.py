@@ -15,18 +15,23 @@ import contextlib
 import json
 import os
 import select
-import signal
-import subprocess
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.bundle.plain_jinja import PROMPT_MAX_LETTERS, Beyond, PlainTemplate
 from edge_sdk.errors import BundleError, ClosedError, MissingDependency, StorageError
+from edge_sdk.late import Late
+
+if TYPE_CHECKING:
+    import signal
+    import subprocess
+else:
+    signal, subprocess = Late("signal"), Late("subprocess")  # 0.6 MB, for templates that take a process
 
 __all__ = ["JinjaTemplate"]
 

@@ -6,8 +6,6 @@ Both ways go messages of JSON, four bytes of length in front: first the settings
 from __future__ import annotations
 
 import json
-import resource
-import signal
 import sys
 from typing import Any, BinaryIO
 
@@ -101,6 +99,8 @@ def render(template: Any, parts: bool, question: dict[str, Any], most_letters: i
 
 def limit_memory(beyond_bytes: int) -> None:
     """Allow so much memory beyond what is in use now, and no core dump of it."""
+    import resource
+
     with open("/proc/self/statm") as file:  # noqa: PTH123
         used_bytes = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used_bytes + beyond_bytes,) * 2)
@@ -109,6 +109,8 @@ def limit_memory(beyond_bytes: int) -> None:
 
 def main() -> None:
     """Answer questions until there are none."""
+    import signal  # here: who asks for `suited` does without
+
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     settings = receive(questions)
     sys.path[:] = settings["path"]

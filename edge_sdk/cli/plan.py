@@ -13,9 +13,9 @@ from edge_sdk.cli.option import engine_options
 from edge_sdk.memory.family import variant_files
 from edge_sdk.memory.flash import measure_read_rate
 from edge_sdk.memory.measurement import measure
-from edge_sdk.memory.outline import DECODER, TASKS
 from edge_sdk.memory.plan import Plan
 from edge_sdk.memory.planner import plan_for
+from edge_sdk.memory.section import DECODER, TASKS
 from edge_sdk.memory.thread_choice import measure_threads
 from edge_sdk.runtime import WeightCache
 from edge_sdk.units import parse_bytes

@@ -21,7 +21,7 @@ from edge_sdk.memory.footprint import (
 )
 from edge_sdk.memory.ladder import Process, Rung
 from edge_sdk.memory.measurement import Measurement, remembered
-from edge_sdk.memory.outline import DECODER
+from edge_sdk.memory.section import DECODER
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import ENGINES, WeightCache
 from edge_sdk.runtime.litert_library import library_path

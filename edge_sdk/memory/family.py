@@ -12,11 +12,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_sdk.bundle import Bundle, find_bundle, list_bundles, open_bundle
 from edge_sdk.bundle.folder import SUFFIXES
 from edge_sdk.errors import BundleError
-from edge_sdk.memory.outline import Outline, outline_of
+from edge_sdk.late import Late
+
+if TYPE_CHECKING:
+    from edge_sdk.memory import outline
+    from edge_sdk.memory.outline import Outline
+else:
+    outline = Late("edge_sdk.memory.outline")
 
 __all__ = ["Member", "best_variant", "open_family", "variant_files"]
 
@@ -92,7 +99,7 @@ def open_family(bundle: str | os.PathLike[str]) -> Iterator[tuple[Member, ...]]:
             name, _, variant = path.stem.partition("@")
             try:
                 opened = stack.enter_context(open_bundle(path))
-                members.append(Member(outline_of(opened, name, variant), opened))
+                members.append(Member(outline.outline_of(opened, name, variant), opened))
             except BundleError as error:
                 damaged.append(error)
         if not members:
@@ -103,6 +110,6 @@ def open_family(bundle: str | os.PathLike[str]) -> Iterator[tuple[Member, ...]]:
 
 
 def _rank(member: Member) -> tuple[bool, bool, int, str]:
-    outline = member.outline
-    size = sum(member.bundle.section(name).size for name in outline.sections)
-    return (not outline.sight, outline.variant != "", -size, outline.variant)
+    told = member.outline
+    size = sum(member.bundle.section(name).size for name in told.sections)
+    return (not told.sight, told.variant != "", -size, told.variant)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge_sdk.memory.footprint import Footprint
-from edge_sdk.memory.outline import DECODER, Outline
+from edge_sdk.memory.outline import Outline
 from edge_sdk.memory.plan import Moment, SectionPlan
+from edge_sdk.memory.section import DECODER, WORDS
 
-__all__ = ["STREAM_BYTES", "WORDS", "Costs", "Process", "Rung", "arrange", "beyond_bytes", "moments_of", "rungs"]
+__all__ = ["STREAM_BYTES", "Costs", "Process", "Rung", "arrange", "beyond_bytes", "moments_of", "rungs"]
 
-# Not a model, but as large as one: the tokenizer, and the process that fills in the prompt template.
-WORDS = "tokenizer"
 # Room that streamed weights need at least: what is read ahead and what is in use. They may have less than that and
 # still be read, but then pages are dropped before they were used.
 STREAM_BYTES = 4_000_000

@@ -8,17 +8,9 @@ from pathlib import Path
 from edge_sdk.bundle import Bundle, VisualLadder
 from edge_sdk.bundle.inspection import cache_lengths, tokens_per_frame
 from edge_sdk.errors import BundleError
+from edge_sdk.memory.section import ADAPTER, DECODER, ENCODERS, HEAD, LANGUAGE
 
-__all__ = ["DECODER", "HEAD", "LANGUAGE", "SIGHT", "TASKS", "Outline", "outline_of"]
-
-DECODER, HEAD = "tf_lite_prefill_decode", "tf_lite_aux"
-_ENCODERS = ("tf_lite_pixel_encoder", "tf_lite_vision_encoder", "tflite")  # the first that is there is the one used
-_ADAPTER = "tf_lite_vision_adapter"
-SIGHT = (*_ENCODERS, _ADAPTER, HEAD)
-LANGUAGE = ("tf_lite_embedder", "tf_lite_per_layer_embedder", DECODER)
-# all: whatever the bundle can. ask: questions about frames, and without. count: cells, and embeddings of frames.
-# text: questions without frames.
-TASKS = ("all", "ask", "count", "text")
+__all__ = ["Outline", "outline_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,7 @@ class Outline:
     def for_task(self, task: str) -> tuple[str, ...]:
         """Name the sections that a task needs; empty where this variant is not made for it."""
         if task == "count":
-            return tuple(name for name in self.sight if name != _ADAPTER)
+            return tuple(name for name in self.sight if name != ADAPTER)
         if task == "text":
             return self.language
         if task == "ask":
@@ -84,8 +76,8 @@ def outline_of(bundle: Bundle, name: str, variant: str = "") -> Outline:
     BundleError
         It has no model that this SDK runs, or a model in it is damaged.
     """
-    encoder = next((item for item in _ENCODERS if bundle.has(item)), None)
-    sight = tuple(item for item in (encoder, _ADAPTER, HEAD) if item and bundle.has(item)) if encoder else ()
+    encoder = next((item for item in ENCODERS if bundle.has(item)), None)
+    sight = tuple(item for item in (encoder, ADAPTER, HEAD) if item and bundle.has(item)) if encoder else ()
     language = tuple(item for item in LANGUAGE if bundle.has(item)) if bundle.has(DECODER) else ()
     if not sight and not language:
         raise BundleError(

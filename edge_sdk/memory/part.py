@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.errors import OverBudget
-from edge_sdk.memory.footprint import predict
-from edge_sdk.memory.ladder import STREAM_BYTES, WORDS
+from edge_sdk.late import Late
 from edge_sdk.memory.loader import Part
-from edge_sdk.memory.outline import DECODER, HEAD, LANGUAGE, SIGHT
-from edge_sdk.memory.plan import Plan
-from edge_sdk.memory.stream import open_stream
-from edge_sdk.memory.thread_choice import choose_threads
+from edge_sdk.memory.section import ADAPTER, DECODER, HEAD, LANGUAGE, SIGHT, WORDS
 from edge_sdk.memory.trim import trim
 from edge_sdk.runtime import Model, WeightCache, open_model, pack_weights
+
+if TYPE_CHECKING:
+    from edge_sdk.memory import footprint, ladder, stream, thread_choice
+    from edge_sdk.memory.plan import Plan
+else:  # what plans are followed with, and threads that nobody chose
+    footprint, ladder, stream, thread_choice = (
+        Late(f"edge_sdk.memory.{name}") for name in ("footprint", "ladder", "stream", "thread_choice")
+    )
 
 __all__ = ["bundle_parts", "pack_planned", "part_files"]
 
 # What a delegate may be had for. The others are small, or of operators and types that none takes.
-_DELEGATED = frozenset(SIGHT) - {HEAD, "tf_lite_vision_adapter"}
+_DELEGATED = frozenset(SIGHT) - {HEAD, ADAPTER}
 
 
 def bundle_parts(
@@ -49,7 +54,7 @@ def bundle_parts(
 
         def opened() -> Model:
             chosen = threads is None and name == DECODER
-            count = choose_threads(bundle, engine, weight_cache) if chosen else threads
+            count = thread_choice.choose_threads(bundle, engine, weight_cache) if chosen else threads
             model = open_model(
                 bundle.path,
                 offset=section.offset,
@@ -62,7 +67,7 @@ def bundle_parts(
             if name == DECODER:
                 trim()  # opening it frees 3 MB in pieces, of which later ones would use half
             if plan is not None and plan.section(name).mode == "streamed":
-                open_stream(model, _stream_room_bytes(plan))
+                stream.open_stream(model, _stream_room_bytes(plan))
             return model
 
         group = ("answers" if name in LANGUAGE else "sees") if turns else ""
@@ -74,7 +79,7 @@ def bundle_parts(
 def _stream_room_bytes(plan: Plan) -> int:
     """Return what streamed weights may have in memory: what a plan leaves, and the least that it counted for them."""
     decode = plan.moments[-1]
-    return max(0, plan.budget.total_bytes - decode.needed_bytes) + STREAM_BYTES
+    return max(0, plan.budget.total_bytes - decode.needed_bytes) + ladder.STREAM_BYTES
 
 
 def part_files(
@@ -84,7 +89,7 @@ def part_files(
 
     def find(path: str) -> Part:
         with open_bundle(path) as bundle:
-            size = predict(
+            size = footprint.predict(
                 bundle, "tflite", engine=engine, threads=threads, weight_cached=weight_cache is not None
             ).peak_bytes
         return Part(lambda: open_model(path, engine=engine, threads=threads, weight_cache=weight_cache), size)
@@ -120,6 +125,7 @@ def pack_planned(plan: Plan, bundle: Bundle, weight_cache: WeightCache | None) -
 def _relies_on_cache(bundle: Bundle, name: str, plan: Plan) -> bool:
     """Say whether a section takes more private memory without a cache file, by its headers."""
     cached, plain = (
-        predict(bundle, name, engine=plan.engine, threads=plan.threads, weight_cached=kept) for kept in (True, False)
+        footprint.predict(bundle, name, engine=plan.engine, threads=plan.threads, weight_cached=kept)
+        for kept in (True, False)
     )
     return cached != plain

@@ -15,14 +15,15 @@ from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
 from edge_sdk.memory.flash import READ_RATE_BYTES_PER_S
 from edge_sdk.memory.ladder import Costs, Rung, beyond_bytes
-from edge_sdk.memory.outline import TASKS, Outline
+from edge_sdk.memory.outline import Outline
 from edge_sdk.memory.plan import Plan, Step
 from edge_sdk.memory.refusal import amount, refuse
+from edge_sdk.memory.setting import check_settings
 from edge_sdk.memory.thread_choice import ThreadChoice, remembered_threads
-from edge_sdk.runtime import ENGINES, WeightCache
+from edge_sdk.runtime import WeightCache
 from edge_sdk.units import format_bytes
 
-__all__ = ["check_settings", "engine_threads", "plan_for", "plan_of"]
+__all__ = ["engine_threads", "plan_for", "plan_of"]
 
 _THREADS_MAX = 4  # past four threads a step of a small decoder gains nothing on the boards' shared memory bus
 _LITTLE = ("Cortex-A7", "Cortex-A35", "Cortex-A53", "Cortex-A55")
@@ -211,23 +212,6 @@ def engine_threads(board: Profile | None = None) -> int:
     cores = big or profile.cores or _THREADS_MAX
     here = len(big_processors()) if board is None else cores
     return max(1, min(cores, here, _THREADS_MAX))
-
-
-def check_settings(engine: str, threads: int | None, task: str, read_rate_bytes_per_s: int | None = None) -> None:
-    """Check what was said about how a bundle is to be run, before anything is looked at.
-
-    Raises
-    ------
-    EdgeError
-        There is no such engine or task, or a number makes no sense.
-    """
-    if engine not in ("auto", *ENGINES):
-        raise EdgeError(f"There is no engine {engine!r}.", fix=f"Use one of: auto, {', '.join(ENGINES)}.")
-    if task not in TASKS:
-        raise EdgeError(f"There is no task {task!r}.", fix=f"Use one of: {', '.join(TASKS)}.")
-    for name, value in (("threads", threads), ("read_rate_bytes_per_s", read_rate_bytes_per_s)):
-        if value is not None and value < 1:
-            raise EdgeError(f"{name}={value} makes no sense.", fix="Give a whole number from 1 on, or leave it out.")
 
 
 def _tokens_per_s(tried: Tried, costs: Costs, rate_bytes_per_s: int) -> float | None:

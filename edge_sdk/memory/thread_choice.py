@@ -21,8 +21,8 @@ from boards.processor import this_processor
 from boards.topology import big_processors
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import EdgeError
-from edge_sdk.memory.outline import DECODER
 from edge_sdk.memory.record import record_file, write_record
+from edge_sdk.memory.section import DECODER
 from edge_sdk.runtime import WeightCache, is_packed, pack_weights
 from edge_sdk.runtime.litert_library import library_path
 from edge_sdk.worker import worker_command

@@ -6,13 +6,18 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boards.telemetry import read_cgroup, read_memory
+from edge_sdk import memory, runtime
 from edge_sdk.bundle import open_bundle
 from edge_sdk.errors import EdgeError, OverBudget
-from edge_sdk.memory import Guard, Loader, Plan, best_variant, bundle_parts, check_settings, pack_planned, plan_for
+from edge_sdk.memory import Loader, best_variant, bundle_parts, check_settings
 from edge_sdk.pipeline.model import VisionLanguageModel
-from edge_sdk.runtime import DELEGATES, WeightCache
+from edge_sdk.runtime import WeightCache
+
+if TYPE_CHECKING:
+    from edge_sdk.memory import Plan
 
 __all__ = ["load"]
 
@@ -84,7 +89,7 @@ def load(
     """
     cache = weight_cache or WeightCache.usual()
     named = delegate not in ("auto", "cpu")
-    if isinstance(bundle, Plan):
+    if not isinstance(bundle, str | os.PathLike) and isinstance(bundle, memory.Plan):
         if budget is not None or stream or engine != "auto" or threads is not None or task != "all":
             raise EdgeError("A plan says how a bundle is run; more cannot be said beside it.", fix="Make another plan.")
         _check_plannable(delegate, named)
@@ -94,9 +99,11 @@ def load(
     asked = budget is not None or bool(os.environ.get("EDGE_BUDGET"))
     if asked or stream or (not named and _scarce(path)):
         _check_plannable(delegate, named)
-        make = partial(plan_for, bundle, task=task, stream=stream, engine=engine, threads=threads, weight_cache=cache)
+        make = partial(
+            memory.plan_for, bundle, task=task, stream=stream, engine=engine, threads=threads, weight_cache=cache
+        )
         return _replanned(partial(make, budget=budget), cache)
-    if delegate == "auto" and (engine == "litert" or not any(each.find() for each in DELEGATES.values())):
+    if delegate == "auto" and (engine == "litert" or not any(each.find() for each in runtime.DELEGATES.values())):
         # That engine takes none, or none is installed: to find out which board this is would take 25 ms and 3 MB.
         delegate = "cpu"
     opened = open_bundle(path)
@@ -126,12 +133,12 @@ def _replanned(make: Callable[[], Plan], weight_cache: WeightCache | None) -> Vi
 
 
 def _planned(plan: Plan, weight_cache: WeightCache | None) -> VisionLanguageModel:
-    guard = Guard.of(plan)
+    guard = memory.Guard.of(plan)
     guard.check_start(plan)
     opened = open_bundle(plan.path)
     try:
         if plan.weight_cache:
-            pack_planned(plan, opened, weight_cache)
+            memory.pack_planned(plan, opened, weight_cache)
     except BaseException:
         opened.close()
         raise

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import ClosedError, EdgeError
 from edge_sdk.frame import Frame
-from edge_sdk.memory import LANGUAGE, SIGHT, WORDS, Guard, Loader, Plan
+from edge_sdk.memory import LANGUAGE, SIGHT, WORDS
 from edge_sdk.pipeline.ahead import begin_ahead
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
@@ -33,6 +33,7 @@ from edge_sdk.pulse import PULSE
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from edge_sdk.memory import Guard, Loader, Plan
     from edge_sdk.pipeline.settings import SettingsArguments
 
 __all__ = ["VisionLanguageModel"]

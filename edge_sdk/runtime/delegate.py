@@ -14,11 +14,11 @@ from typing import Any
 from boards.accelerator import Accelerator
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import ModelError
+from edge_sdk.runtime.model import CPU
 from edge_sdk.runtime.region import Region
 
 __all__ = ["CPU", "DELEGATES", "Delegate", "find_delegate", "ladder", "operators_taken"]
 
-CPU = "cpu"
 # Where distributions and Mesa's own build put such libraries.
 _FOLDERS = ("usr/local/lib", "usr/local/lib/*-linux-gnu*", "usr/lib", "usr/lib/*-linux-gnu*", "usr/lib/teflon")
 _INTEGERS = ("qint8", "quint8")

@@ -6,21 +6,28 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from boards.detection import detect
 from boards.topology import big_processors
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
-from edge_sdk.runtime.delegate import CPU, find_delegate, ladder
-from edge_sdk.runtime.delegate_check import open_delegated
-from edge_sdk.runtime.delegate_finding import DelegateFinding
-from edge_sdk.runtime.interpreter import InterpreterModel
+from edge_sdk.late import Late
 from edge_sdk.runtime.litert import LiteRtModel
 from edge_sdk.runtime.litert_library import load_library
-from edge_sdk.runtime.model import Model
+from edge_sdk.runtime.model import CPU, Model
 from edge_sdk.runtime.packing import IN_MEMORY, pack
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.weight_cache import WeightCache
+
+if TYPE_CHECKING:
+    from boards import detection
+    from edge_sdk.runtime import delegate as delegates
+    from edge_sdk.runtime import delegate_check, interpreter
+    from edge_sdk.runtime.delegate_finding import DelegateFinding
+else:  # what a model in LiteRT on the CPU does without
+    detection = Late("boards.detection")
+    delegates, delegate_check = Late("edge_sdk.runtime.delegate"), Late("edge_sdk.runtime.delegate_check")
+    interpreter = Late("edge_sdk.runtime.interpreter")
 
 __all__ = ["ENGINES", "is_packed", "open_model", "pack_weights"]
 
@@ -148,13 +155,15 @@ def _delegated(
     asked = isinstance(wanted, str) and wanted != "auto"
     rungs = [wanted] if isinstance(wanted, str) else wanted
     if wanted == "auto":
-        rungs = ladder(detect().profile.accelerators)
+        rungs = delegates.ladder(detection.detect().profile.accelerators)
     folder = weight_cache.folder if weight_cache else None
     for rung in rungs:
         if rung == CPU:
             break
         # One that takes nothing leaves all to the CPU, which the main engine uses better.
-        model, finding = open_delegated(find_delegate(rung), region, description, threads, folder, idle=asked)
+        model, finding = delegate_check.open_delegated(
+            delegates.find_delegate(rung), region, description, threads, folder, idle=asked
+        )
         if model:
             return model
         if asked:
@@ -174,7 +183,7 @@ def _open(
     engine: str, region: Region, description: TfliteModel, threads: int, weight_cache: WeightCache | None
 ) -> Model:
     if engine == "interpreter":
-        return InterpreterModel(region, description, threads)
+        return interpreter.InterpreterModel(region, description, threads)
     if weight_cache is None or region.size < _WORTH_CACHING_BYTES:
         return LiteRtModel(region, description, threads)
     file = _packed(region, threads, weight_cache)

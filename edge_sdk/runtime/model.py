@@ -17,8 +17,9 @@ import numpy.typing as npt
 from edge_sdk.errors import Cancelled, ClosedError, ModelError, ShapeError, SignatureNotFound
 from edge_sdk.runtime.alive import Alive
 
-__all__ = ["Array", "Model", "Quantization", "Run", "Signature", "TensorSpec", "aligned"]
+__all__ = ["CPU", "Array", "Model", "Quantization", "Run", "Signature", "TensorSpec", "aligned"]
 
+CPU = "cpu"  # where no delegate runs a model
 DEFAULT_SIGNATURE = "default"  # for the first graph of a file that names none
 Array: TypeAlias = npt.NDArray[Any]
 # What LiteRT asks of host memory (LITERT_HOST_MEMORY_BUFFER_ALIGNMENT).
@@ -169,7 +170,7 @@ class Model(ABC):
     """
 
     engine: str
-    delegate = "cpu"
+    delegate = CPU
     weights: Path | None = None
 
     def __init__(self, name: str) -> None:

@@ -6,13 +6,19 @@ It does so too on some damaged models, which shows here, the first time such a m
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_sdk.errors import ModelError, StorageError
+from edge_sdk.late import Late
 from edge_sdk.runtime.region import Region
 from edge_sdk.worker import worker_command
+
+if TYPE_CHECKING:
+    import signal
+    import subprocess
+else:
+    signal, subprocess = Late("signal"), Late("subprocess")  # 0.6 MB, for the first start with a bundle
 
 __all__ = ["IN_MEMORY", "pack"]
 

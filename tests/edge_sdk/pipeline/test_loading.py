@@ -13,7 +13,7 @@ import pytest
 import edge_sdk as edge
 from boards.telemetry import Memory
 from edge_sdk.errors import EdgeError, OverBudget, StorageError
-from edge_sdk.memory import DECODER, LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts, part
+from edge_sdk.memory import DECODER, LANGUAGE, SIGHT, Guard, Loader, Plan, bundle_parts, stream
 from edge_sdk.pipeline import VisionLanguageModel, loading
 from edge_sdk.runtime import WeightCache, engine
 
@@ -193,7 +193,7 @@ def test_streamed_weights_get_the_room_that_the_plan_leaves(monkeypatch: pytest.
     plan = edge.plan("smear", budget=PLENTY, threads=1)
     sections = tuple(replace(item, mode="streamed") if item.name == DECODER else item for item in plan.sections)
     rooms: list[int] = []
-    monkeypatch.setattr(part, "open_stream", lambda model, room_bytes: rooms.append(room_bytes))
+    monkeypatch.setattr(stream, "open_stream", lambda model, room_bytes: rooms.append(room_bytes))
     with edge.load(replace(plan, sections=sections)) as model:
         assert model.ask(QUESTIONS[0], PHOTOS[0]).text
     left_bytes = plan.budget.total_bytes - plan.moments[-1].needed_bytes

@@ -1,0 +1,36 @@
+"""What a start does not need is imported later, and is the same then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from edge_sdk.late import Late
+
+_START = """
+import sys
+import edge_sdk
+edge_sdk.load
+for name in ("subprocess", "signal", "edge_sdk.memory.plan", "edge_sdk.memory.budget", "edge_sdk.memory.footprint",
+             "boards.profile", "edge_sdk.runtime.interpreter", "edge_sdk.runtime.delegate", "edge_sdk.bundle.spiece"):
+    if name in sys.modules:
+        print(name)
+"""
+
+
+def test_a_module_is_imported_with_the_first_of_its_names() -> None:
+    code = (
+        "import sys; from edge_sdk.late import Late; late = Late('colorsys'); assert 'colorsys' not in sys.modules;"
+        "print(late.rgb_to_hsv(0, 0, 0), 'colorsys' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "(0.0, 0.0, 0) True\n"
+
+
+def test_what_is_set_in_the_module_shows() -> None:
+    assert Late("sys").modules is sys.modules
+
+
+def test_what_loads_a_bundle_imports_neither_planner_nor_boards_nor_what_starts_processes() -> None:
+    ended = subprocess.run([sys.executable, "-c", _START], capture_output=True, text=True, check=True)
+    assert ended.stdout == ""
