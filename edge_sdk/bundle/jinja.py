@@ -37,8 +37,9 @@ __all__ = ["JinjaTemplate"]
 
 _SOURCE_MAX_BYTES = 256 << 10  # the longest chat templates in the wild have some 20 KiB
 _WORKER = Path(__file__).with_name("jinja_worker.py")
-# What was rendered is kept: asking the process takes as long as a small model's prefill. A template that looks at the
-# clock or draws lots is asked every time.
+# What was rendered is kept, for the same is asked about frame after frame: the process takes as long as a small model's
+# prefill, a plain template a hundredth of a small bundle's first word. A template that looks at the clock or draws lots
+# is asked every time.
 _KEPT, _KEPT_MAX_LETTERS = 32, 8192
 _MOODS = ("strftime_now", "random", "lipsum")
 
@@ -131,7 +132,7 @@ class JinjaTemplate:
             if self._plain is not None:
                 with contextlib.suppress(Beyond):
                     told = json.loads(key)["messages"]  # as the process would get to know of them
-                    return self._plain.render(told, add_generation_prompt=bool(add_generation_prompt))
+                    return self._keep(key, self._plain.render(told, add_generation_prompt=bool(add_generation_prompt)))
             worker = self._running()
             try:
                 # The first answer waits for Python and Jinja to load, which is not the template's fault.
@@ -145,19 +146,21 @@ class JinjaTemplate:
                 self._stop()
         if "text" not in reply:
             raise self._error(reply)
-        text = str(reply["text"])
-        if self._keeps and len(key) + len(text) <= _KEPT_MAX_LETTERS:
-            with self._lock:
-                self._kept[key] = text
-                if len(self._kept) > _KEPT:
-                    del self._kept[next(iter(self._kept))]  # the oldest
-        return text
+        with self._lock:
+            return self._keep(key, str(reply["text"]))
 
     def close(self) -> None:
         """End the worker process; harmless twice."""
         with self._lock:
             self._closed = True
             self._stop()
+
+    def _keep(self, key: str, text: str) -> str:
+        if self._keeps and len(key) + len(text) <= _KEPT_MAX_LETTERS:
+            self._kept[key] = text
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]  # the oldest
+        return text
 
     def _check_open(self) -> None:
         if self._closed:

@@ -15,6 +15,7 @@ __all__ = ["SentencePiece"]
 
 _SIZE_MAX_BYTES = 64 << 20  # the largest in the wild (256 000 pieces) have 5 MB
 _SPACE = "\u2581"
+_KEPT = 1024  # pieces, a tenth of a megabyte: the library is asked up to five things for each
 
 
 class SentencePiece:
@@ -46,6 +47,7 @@ class SentencePiece:
         except (RuntimeError, OSError, ValueError) as error:
             raise BundleError(f"{name} cannot be read as a tokenizer.", why=str(error)) from error
         self._processor = processor
+        self._pieces: dict[tuple[int, bool], bytes] = {}
 
     def __repr__(self) -> str:
         return f"<SentencePiece of {self.vocab_size} tokens>"
@@ -56,6 +58,14 @@ class SentencePiece:
 
     def piece(self, token: int, at_start: bool = False) -> bytes:
         """Return the bytes that a token stands for; none for control tokens."""
+        found = self._pieces.get((token, at_start))
+        if found is None:
+            found = self._piece(token, at_start)
+            if len(self._pieces) < _KEPT:
+                self._pieces[token, at_start] = found
+        return found
+
+    def _piece(self, token: int, at_start: bool) -> bytes:
         processor = self._processor
         if not 0 <= token < self.vocab_size or processor.IsControl(token):
             return b""

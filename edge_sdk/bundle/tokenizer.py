@@ -15,6 +15,8 @@ from edge_sdk.bundle.special import Token
 
 __all__ = ["Detokenizer", "LeadingSpace", "Tokenizer", "decode", "token_ids"]
 
+_Utf8 = codecs.getincrementaldecoder("utf-8")
+
 
 class LeadingSpace(Enum):
     """What becomes of spaces in front of the first word, which tokenizers put there themselves."""
@@ -68,7 +70,7 @@ class Detokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._piece = tokenizer.piece
         self._leading = tokenizer.leading_space
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = _Utf8("replace")
 
     def push(self, token: int) -> str:
         """Return the text that a further token completes; often all of it, sometimes none."""

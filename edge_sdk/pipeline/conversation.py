@@ -18,7 +18,7 @@ from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer, State, StopText
 from edge_sdk.pipeline.generation import draw
 from edge_sdk.pipeline.language import Language
-from edge_sdk.pipeline.prompt import check_question, message, split_prompt
+from edge_sdk.pipeline.prompt import Scissors, check_question, message
 from edge_sdk.pipeline.seen import Seen
 from edge_sdk.pipeline.settings import Settings, SettingsArguments
 from edge_sdk.pipeline.visual_ladder import Ladder
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["Conversation", "Eyes"]
+
+
+_USUAL = Settings()  # draws nothing, and so keeps nothing
 
 
 class Eyes(Protocol):
@@ -85,6 +88,7 @@ class Conversation:
         self._language, self._eyes, self._frames_most = language, eyes, frames_most
         self._when_done = when_done
         self._ladder = ladder or Ladder(language.name, None)
+        self._scissors = Scissors(language.pictures, language.tokenizer.encode)
         self._decoder = language.new_decoder(self._checkpoint)
         self._messages: list[dict[str, object]] = []
         self._embeddings: list[npt.NDArray[np.float32]] = []
@@ -157,7 +161,7 @@ class Conversation:
         """
         self._check_open()
         check_question(prompt, limit=self._decoder.capacity * 64)
-        wanted = Settings(**settings)
+        wanted = Settings(**settings) if settings else _USUAL
         pictures = self._frames(frames)
         self._supersede()
         with self._lock:
@@ -200,11 +204,8 @@ class Conversation:
         """Tokenize what the cache does not hold yet, and refuse it where it cannot fit."""
         text = turn.text if turn.fresh else turn.text[len(self._said) :]
         count = len(turn.frames) + (len(self._embeddings) if turn.fresh else 0)
-        cut = split_prompt(text, self._language.pictures if count else None, count)
-        encode = self._language.tokenizer.encode
-        parts: list[list[int] | int] = [part if isinstance(part, int) else encode(part) for part in cut]
-        head = self._language.start if turn.fresh else self._unfed
-        if head:
+        parts = self._scissors.cut(text, count)
+        if head := self._language.start if turn.fresh else self._unfed:
             parts.insert(0, list(head))
         text_tokens = sum(len(part) for part in parts if not isinstance(part, int))
         needed = text_tokens + self._visual_tokens(turn, text_tokens)
@@ -225,8 +226,7 @@ class Conversation:
         # Only where there is a frame: a question without one needs no adapter in memory.
         if self._eyes is None or not turn.frames:
             return before
-        rung = self._ladder.choose(turn.settings.wish, text_tokens + before, len(turn.frames))
-        turn.state.rung = rung
+        rung = turn.state.rung = self._ladder.choose(turn.settings.wish, text_tokens + before, len(turn.frames))
         return before + len(turn.frames) * (rung.tokens if rung else self._eyes.token_count)
 
     def _decode(self, turn: _Turn, parts: list[list[int] | int]) -> Iterator[str]:

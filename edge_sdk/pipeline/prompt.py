@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_sdk.errors import PromptError
 
-__all__ = ["PictureStyle", "split_prompt"]
+__all__ = ["PictureStyle", "Scissors", "check_question", "message", "split_prompt"]
+
+_KEPT, _KEPT_MAX_LETTERS = 8, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,42 @@ def split_prompt(text: str, style: PictureStyle | None, pictures: int) -> list[s
         if number < pictures:
             parts.append(number)
     return parts
+
+
+class Scissors:
+    """Cuts rendered prompts into tokens, and frames' numbers between them; belongs to one thread at a time.
+
+    The latest are kept: the same is asked about frame after frame, and to tokenize it takes a hundredth of a small
+    bundle's first word.
+
+    Parameters
+    ----------
+    style : PictureStyle or None
+        None where the bundle takes no pictures.
+    encode : function
+        Tokenizes.
+
+    Examples
+    --------
+    >>> Scissors(PictureStyle(("IMG",), "", ""), lambda text: [len(text)]).cut("<u>IMG what?</u>", 1)
+    [[3], 0, [10]]
+    """
+
+    def __init__(self, style: PictureStyle | None, encode: Callable[[str], list[int]]) -> None:
+        self._style, self._encode = style, encode
+        self._kept: dict[tuple[str, int], list[list[int] | int]] = {}
+
+    def cut(self, text: str, pictures: int) -> list[list[int] | int]:
+        """Give the parts of a prompt with so many pictures; see `split_prompt`."""
+        parts = self._kept.get((text, pictures))
+        if parts is None:
+            pieces = split_prompt(text, self._style if pictures else None, pictures)
+            parts = [piece if isinstance(piece, int) else self._encode(piece) for piece in pieces]
+            if len(text) <= _KEPT_MAX_LETTERS:
+                self._kept[text, pictures] = parts
+                if len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]  # the oldest
+        return parts.copy()
 
 
 def check_question(prompt: str, limit: int) -> str:

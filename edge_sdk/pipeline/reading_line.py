@@ -118,7 +118,7 @@ class ReadingLine:
         if isinstance(sensors, ReadingLine):
             return sensors
         if sensors is None:
-            return cls(())
+            return _NOTHING
         if isinstance(sensors, Mapping) or (isinstance(sensors, Sequence) and not isinstance(sensors, str)):
             return cls(sensors)
         return cls([sensors])
@@ -245,3 +245,6 @@ def _checked(part: object) -> Any:
             fix='Give what bridge.sensor("temperature") gives, or a Reading.',
         )
     return part
+
+
+_NOTHING = ReadingLine(())

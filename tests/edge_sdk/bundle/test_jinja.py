@@ -265,6 +265,15 @@ def test_what_was_rendered_is_kept_within_bounds(make: Make) -> None:
     assert max(map(len, template._kept.values())) == 2
 
 
+def test_what_a_plain_template_gave_is_kept_as_well(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+    template = make("{% for m in messages %}{{ m.content }}{% endfor %}")
+    assert template.render(ASK) == "How many cells?"
+    assert not template.takes_process
+    monkeypatch.setattr(template, "_plain", None)
+    monkeypatch.setattr(template, "_running", None)
+    assert template.render(ASK) == "How many cells?"
+
+
 def test_jinja_is_never_loaded_into_this_process() -> None:
     program = (
         "import sys; from edge_sdk.bundle.jinja import JinjaTemplate\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge_sdk.errors import PromptError
-from edge_sdk.pipeline.prompt import PictureStyle, check_question, message, split_prompt
+from edge_sdk.pipeline.prompt import PictureStyle, Scissors, check_question, message, split_prompt
 
 STYLE = PictureStyle(("<frame>", "<picture>"), "[", "]")
 
@@ -44,3 +44,26 @@ def test_a_question_longer_than_any_cache_is_refused_before_it_is_tokenized() ->
 def test_pictures_stand_before_the_words_of_a_turn() -> None:
     assert message("why?", 0) == {"role": "user", "content": "why?"}
     assert message("why?", 1)["content"] == [{"type": "image"}, {"type": "text", "text": "why?"}]
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+def test_what_is_asked_about_frame_after_frame_is_tokenized_once() -> None:
+    asked: list[str] = []
+    scissors = Scissors(STYLE, lambda text: asked.append(text) or letters(text))  # type: ignore[func-returns-value]
+    first = scissors.cut("a<frame>b", 1)
+    first.insert(0, [1])  # the caller's own
+    assert scissors.cut("a<frame>b", 1) == [letters("a["), 0, letters("]"), letters("b")]
+    assert asked == ["a[", "]", "b"]
+    with pytest.raises(PromptError, match="1 places for frames, and there are 2"):
+        scissors.cut("a<frame>b", 2)
+
+
+def test_prompts_are_kept_within_bounds_and_long_ones_not_at_all() -> None:
+    scissors = Scissors(None, letters)
+    for number in range(40):
+        scissors.cut(f"{number}", 0)
+    assert scissors.cut("x" * 5000, 0) == [letters("x" * 5000)]
+    assert [text for text, _ in scissors._kept] == [f"{number}" for number in range(32, 40)]
