@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from edge_sdk.pipeline.chunk import Chunk, plan_chunks
@@ -14,6 +15,9 @@ __all__ = ["Pace"]
 _ROWS_PER_STEP = 18
 # A run that was slower than the fastest of its kind may have been disturbed, or the machine got slower.
 _DRIFT = 0.1
+# Plans are kept, for most prompts are as long as one before, and to plan one takes a hundredth of a small bundle's
+# first word. One holds as long as all runs cost what they did to within a step of this scale.
+_GRADE, _PLANS = math.log(1.25), 256
 
 
 class Pace:
@@ -32,6 +36,8 @@ class Pace:
         self._weights_bytes = weights_bytes
         self._measured: dict[str, float | None] = {}  # by signature
         self._latest: tuple[Stage, Signature, float] | None = None  # a run that was measured
+        self._grades: dict[str, int] = {}  # of measured costs, by signature
+        self._plans: dict[tuple[object, ...], tuple[Stage, list[Chunk]]] = {}
 
     def note(self, stage: Stage, signature: Signature, seconds: float) -> None:
         """Remember what a run over a stage's caches took, but for the first of its kind, which prepares it."""
@@ -42,6 +48,7 @@ class Pace:
         found = seconds if before is None else min(seconds, before + _DRIFT * (seconds - before))
         self._measured[signature.name] = found
         self._latest = stage, signature, found
+        self._grades[signature.name] = round(math.log(max(found, 1e-9)) / _GRADE)
 
     def cost(self, stage: Stage, signature: Signature) -> float:
         """Return what a run costs: in seconds, or in a unit of its own as long as none was measured."""
@@ -80,6 +87,18 @@ class Pace:
         left, position, scored
             As `plan_chunks` takes them.
         """
+        key = (stages[0].length, stages[-1].length, left, position, scored, *self._grades.values())
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._new_plan(stages, left, position, scored=scored)
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _new_plan(
+        self, stages: Sequence[Stage], left: int, position: int, *, scored: bool
+    ) -> tuple[Stage, list[Chunk]]:
         end = position + left
         fitting = [stage for stage in stages if stage.length >= end]
         found = []
