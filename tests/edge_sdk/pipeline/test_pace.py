@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_sdk.pipeline import pace as module
+from edge_sdk.pipeline.chunk import plan_chunks
 from edge_sdk.pipeline.pace import Pace
 
 MakeToy = Callable[..., Any]
@@ -17,13 +17,12 @@ MakeToy = Callable[..., Any]
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Tell how many tokens each new plan was made for."""
     lengths: list[int] = []
-    plan = module.plan_chunks
 
     def note(left: int, *rest: Any, **settings: Any) -> Any:
         lengths.append(left)
-        return plan(left, *rest, **settings)
+        return plan_chunks(left, *rest, **settings)
 
-    monkeypatch.setattr(module, "plan_chunks", note)
+    monkeypatch.setattr("edge_sdk.pipeline.pace.plan_chunks", note)
     return lengths
 
 
