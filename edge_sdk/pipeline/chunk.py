@@ -20,6 +20,8 @@ class Chunk:
         What it takes, in any unit.
     scored : bool
         Whether it tells what may follow the last of its tokens.
+    reach : int or None
+        How many places of the cache it sees, from the first; all, unless told.
     name : str
         Its signature's.
     count : int
@@ -29,6 +31,7 @@ class Chunk:
     size: int
     cost: float
     scored: bool = False
+    reach: int | None = None
     name: str = ""
     count: int = 0
 
@@ -39,7 +42,8 @@ def plan_chunks(
     """Cover tokens by the runs that cost least together.
 
     A run that is not filled costs as much as a full one; the next one writes over the rows that it left. All its rows
-    are written, and must not pass the end of the cache: the engine would shift it back, over rows that are in use.
+    are written, and must not pass the end of the cache: the engine would shift it back, over rows that are in use. Nor
+    must they pass what a run sees.
 
     Parameters
     ----------
@@ -71,6 +75,9 @@ def plan_chunks(
     [128, 16, 1]
     >>> [chunk.size for chunk in plan_chunks(100, 0, 1024, offered)[1]]
     [128]
+    >>> begins = Chunk(128, 8.0, reach=128)
+    >>> [(chunk.size, chunk.reach) for chunk in plan_chunks(140, 0, 1024, [begins, *offered])[1]]
+    [(128, 128), (16, None)]
     >>> [chunk.size for chunk in plan_chunks(100, 920, 1024, offered)[1]]
     [16, 16, 16, 16, 16, 16, 1, 1, 1, 1]
     >>> [(chunk.size, chunk.count) for chunk in plan_chunks(128, 0, 1024, offered, scored=True)[1]]
@@ -79,16 +86,19 @@ def plan_chunks(
     if position + left > length:
         raise ValueError(f"{left} tokens after {position} do not fit into a cache of {length}.")
     # Of each run: how many tokens it leaves at least, the very last where that needs a score and this gives none.
-    kinds = [(chunk, chunk.size, chunk.cost, int(scored and not chunk.scored)) for chunk in offered]
+    kinds = [
+        (chunk, chunk.size, chunk.cost, int(scored and not chunk.scored), length - min(length, chunk.reach or length))
+        for chunk in offered
+    ]
     kinds.sort(key=lambda kind: -kind[1])
     best: list[float] = [0.0]  # what the last n tokens cost at least, and the run that they begin with
     first: list[tuple[Chunk, int] | None] = [None]  # with how many of them it takes
     for count in range(1, left + 1):
         room = length - position - left + count
         least, chosen = float("inf"), None
-        for chunk, size, own_cost, leaves in kinds:
+        for chunk, size, own_cost, leaves, unseen in kinds:
             rest = count - size if count - size > leaves else leaves
-            if size > room or rest >= count:
+            if size > room - unseen or rest >= count:
                 continue
             cost = own_cost + best[rest]
             if cost < least:

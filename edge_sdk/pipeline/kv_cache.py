@@ -27,6 +27,7 @@ __all__ = [
     "copy_rows",
     "move_rows",
     "new_caches",
+    "reach",
     "read_stages",
     "tokens",
 ]
@@ -63,6 +64,8 @@ class Stage:
         The step for one token.
     prefills : mapping
         Signatures that take several tokens, by how many: those that score what may follow one of them, or else none.
+    begins : mapping
+        The like for tokens that nothing stands before: they see no more of the caches than they fill.
     verifies : mapping
         The like that score what may follow each of them.
     cache_bytes : int
@@ -72,6 +75,7 @@ class Stage:
     length: int
     decode: Signature
     prefills: Mapping[int, Signature]
+    begins: Mapping[int, Signature]
     verifies: Mapping[int, Signature]
     cache_bytes: int
 
@@ -130,6 +134,7 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
                 length,
                 decode,
                 _prefills(_longer(model, decode, names, "prefill"), decode),
+                _begins(_longer(model, decode, names, "begin"), decode),
                 _verifies(_longer(model, decode, names, "verify"), decode),
                 sum(decode.inputs[item.decode[0]].size_bytes for item in names),
             )
@@ -186,6 +191,16 @@ def _prefills(found: list[Signature], decode: Signature) -> dict[int, Signature]
     return chosen
 
 
+def _begins(found: list[Signature], decode: Signature) -> dict[int, Signature]:
+    chosen = _prefills([item for item in found if LAST_ROW in item.inputs], decode)
+    return {size: item for size, item in chosen.items() if reach(item) == size}
+
+
+def reach(signature: Signature) -> int | None:
+    """Return how many places of the cache a signature sees; None where it takes no mask."""
+    return next((signature.inputs[name].shape[-1] for name in MASKS if name in signature.inputs), None)
+
+
 def _verifies(found: list[Signature], decode: Signature) -> dict[int, Signature]:
     return {tokens(item): item for item in found if _scores(item) == (1, tokens(item), *_scores(decode)[-1:])}
 
@@ -223,9 +238,8 @@ def _cache_kinds(
 
 
 def _length(decode: Signature, model: Model) -> int:
-    for name in MASKS:
-        if name in decode.inputs:
-            return decode.inputs[name].shape[-1]
+    if length := reach(decode):
+        return length
     raise ModelError(f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known.")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from edge_sdk.pipeline.chunk import Chunk, plan_chunks
-from edge_sdk.pipeline.kv_cache import LAST_ROW, Stage, tokens
+from edge_sdk.pipeline.kv_cache import LAST_ROW, Stage, reach, tokens
 from edge_sdk.runtime import Signature
 
 __all__ = ["Pace"]
@@ -68,10 +68,11 @@ class Pace:
         return self._latest is not None
 
     def chunks(self, stage: Stage) -> list[Chunk]:
-        """Give the runs that a stage offers, with their costs."""
-        runs = [(size, run, LAST_ROW in run.inputs) for size, run in stage.prefills.items()]
+        """Give the runs that a stage offers, with their costs; of those that cost the same the first is to be taken."""
+        prompts = (*stage.begins.items(), *stage.prefills.items())
+        runs = [(size, run, LAST_ROW in run.inputs) for size, run in prompts]
         runs += [(size, run, True) for size, run in (*stage.verifies.items(), (1, stage.decode))]
-        return [Chunk(size, self.cost(stage, run), scored, run.name) for size, run, scored in runs]
+        return [Chunk(size, self.cost(stage, run), scored, reach(run), run.name) for size, run, scored in runs]
 
     def plan(
         self, stages: Sequence[Stage], left: int, position: int, *, scored: bool = False

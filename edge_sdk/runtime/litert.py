@@ -48,7 +48,7 @@ class LiteRtModel(Model):
 
     Of a decoder with several lengths of cache the engine holds graphs of one length: those of another take their place
     when a run of them is bound, which takes as long as opening the model did. Of one length it holds at first those
-    that take the fewest tokens and the most; others join them when they are first bound.
+    that take the fewest tokens and the most, which a first prompt needs; others join them when they are first bound.
 
     Parameters
     ----------
@@ -190,9 +190,19 @@ class LiteRtModel(Model):
         return program
 
     def _core(self, group: frozenset[str]) -> frozenset[str]:
-        """Return what to load of signatures that share their caches: those that are fed the least and the most."""
+        """Return what to load of signatures that share their caches: that which takes the fewest tokens, and the most.
+
+        Of those that take the most that which is told most about them, for it gives scores; and that which sees the
+        least, for a prompt begins with it.
+        """
         fed = {name: _fed_elements(self._told[name]) for name in sorted(group)}
-        return frozenset([min(fed, key=fed.__getitem__), max(fed, key=fed.__getitem__)])
+        fixed = set.intersection(*(set(sizes.items()) for sizes in fed.values()))
+
+        def rank(name: str) -> tuple[int, int, int]:
+            sizes = [size for key, size in fed[name].items() if (key, size) not in fixed]
+            return min(sizes, default=0), len(sizes), -sum(sizes)
+
+        return frozenset([min(fed, key=lambda name: sum(fed[name].values())), max(fed, key=rank)])
 
     def _release(self) -> None:
         self._program = None
@@ -263,9 +273,9 @@ class _LiteRtRun(Run):
             )
 
 
-def _fed_elements(signature: Signature) -> int:
-    """Count what goes into a signature besides its caches."""
-    return sum(prod(spec.shape) for name, spec in signature.inputs.items() if name not in signature.outputs)
+def _fed_elements(signature: Signature) -> dict[str, int]:
+    """Count what goes into a signature besides its caches, by input."""
+    return {name: prod(spec.shape) for name, spec in signature.inputs.items() if name not in signature.outputs}
 
 
 def _told(signature: SignatureInfo) -> Signature:

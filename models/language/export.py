@@ -6,11 +6,12 @@ FOLDER is as Hugging Face keeps models: ``config.json``, ``tokenizer.json``, ``*
 the checkout; it needs litert-lm-builder and ai-edge-litert, and no framework.
 
 For each length of cache the bundle has runs that the SDK looks for: ``cache_256_decode`` (one token),
-``cache_256_prefill_128`` (so many tokens, and scores after one of them: a question's last) and ``cache_256_verify_4``
-(scores after each: guesses are checked in one run). Of the longest, ``decode`` and ``verify_4`` go by these names
-alone, and beside ``cache_1024_prefill_128`` there is ``prefill_128``, without scores: LiteRT-LM looks for ``decode``,
-and takes every signature that begins with ``prefill`` for a run of that kind over the longest cache. The longest is
-float32, as it wants it; the shorter ones are float16.
+``cache_256_prefill_128`` (so many tokens, and scores after one of them: a question's last), ``cache_256_begin_128``
+(the same where nothing stands before them: it looks at no more of the caches than it fills, and takes an eighth less
+time) and ``cache_256_verify_4`` (scores after each: guesses are checked in one run). Of the longest, ``decode`` and
+``verify_4`` go by these names alone, and beside ``cache_1024_prefill_128`` there is ``prefill_128``, without scores:
+LiteRT-LM looks for ``decode``, and takes every signature that begins with ``prefill`` for a run of that kind over the
+longest cache. The longest is float32, as it wants it; the shorter ones are float16.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ def decoder_graphs(model: Llama, plan: Plan, *, embedded: bool = False) -> Itera
             yield build(f"{before}prefill_{size}", size, speak=False)
         for size in plan.prefill if plan.scored else ():
             yield build(f"{ours}prefill_{size}", size, speak=True, last=True)
+        longest = max(plan.prefill, default=length)
+        if plan.scored and longest < length:
+            yield build(f"{ours}begin_{longest}", longest, speak=True, last=True, sees=longest)
         for size in plan.verify:
             yield build(f"{before}verify_{size}", size, speak=True)
 

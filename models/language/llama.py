@@ -67,6 +67,7 @@ def build_step(
     *,
     speak: bool,
     last: bool = False,
+    sees: int | None = None,
     embedded: bool = False,
     cache: str = "float32",
 ) -> Graph:
@@ -87,6 +88,8 @@ def build_step(
     last : bool
         Of these scores only those after one token, ``logits (1, 1, vocabulary)``: that whose place in ``last_row (1, 1,
         n)`` holds 1, the others 0. All fill the caches, but the last layer goes on with that one alone.
+    sees : int, optional
+        How many places of the caches it looks at, from the first, ``s``; all, unless told.
     embedded : bool
         Take ``embeddings (1, n, width)`` instead of ``tokens (1, n)``.
     cache : {'float32', 'float16'}
@@ -95,7 +98,7 @@ def build_step(
     Returns
     -------
     Graph
-        With ``input_pos (n,) int32``, of which the first places the rows in the caches; ``mask (1, 1, n, l)``, added
+        With ``input_pos (n,) int32``, of which the first places the rows in the caches; ``mask (1, 1, n, s)``, added
         to the scores of attention; and ``kv_cache_k_N (1, key heads, l, head width)`` and ``kv_cache_v_N (1, key
         heads, head width, l)`` on both sides.
     """
@@ -103,7 +106,7 @@ def build_step(
     fed = (
         graph.input("embeddings", (1, tokens, shape.width)) if embedded else graph.input("tokens", (1, tokens), "int32")
     )
-    step = _Step(graph, shape, tokens, length)
+    step = _Step(graph, shape, tokens, sees or length)
     caches = [
         (
             graph.input(f"kv_cache_k_{number}", (1, shape.key_heads, length, shape.head_width), cache),
@@ -142,10 +145,10 @@ def _embed(graph: Graph, tokens: Value, table: Weight) -> Value:
 class _Step:
     """What the layers of one graph share: positions, the mask, and where rows go in the caches."""
 
-    def __init__(self, graph: Graph, shape: Shape, tokens: int, length: int) -> None:
-        self._graph, self._shape, self._tokens = graph, shape, tokens
+    def __init__(self, graph: Graph, shape: Shape, tokens: int, sees: int) -> None:
+        self._graph, self._shape, self._tokens, self._sees = graph, shape, tokens, sees
         position = graph.input("input_pos", (tokens,), "int32")
-        mask = graph.input("mask", (1, 1, tokens, length))
+        mask = graph.input("mask", (1, 1, tokens, sees))
         self._shared = shape.heads // shape.key_heads
         self._mask = self._share(mask)
         self._cos, self._sin = self._angles(position)
@@ -211,6 +214,8 @@ class _Step:
     def attend(self, layer: Layer, x: Value, query: Value, keys: Value, values: Value) -> Value:
         """Add what is attended to."""
         graph, shape, n = self._graph, self._shape, x.shape[1]
+        if self._sees < keys.shape[2]:
+            keys, values = graph.part(keys, 2, 0, self._sees), graph.part(values, 3, 0, self._sees)
         keys, values = graph.convert(keys, "float32"), graph.convert(values, "float32")
         shares = graph.softmax(graph.add(graph.matmul(query, keys, turned=True), self._mask))
         found = graph.matmul(shares, values, turned=True)

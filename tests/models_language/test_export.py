@@ -13,8 +13,8 @@ from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.memory.footprint import used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.pipeline import load
-from edge_sdk.pipeline.kv_cache import read_stages
-from edge_sdk.runtime import Model, open_model
+from edge_sdk.pipeline.kv_cache import Stage, read_stages
+from edge_sdk.runtime import Model, Signature, open_model
 
 pytest.importorskip("litert_lm_builder", reason="litert-lm-builder is not installed")
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
@@ -122,16 +122,26 @@ def _open(opened: Bundle) -> Model:
     return open_model(opened.path, offset=section.offset, size=section.size, engine="litert", threads=1)
 
 
+def every_run(stage: Stage) -> tuple[Signature, ...]:
+    return (stage.decode, *stage.prefills.values(), *stage.begins.values(), *stage.verifies.values())
+
+
 def test_a_bundle_has_each_kind_of_run_for_each_length_and_plain_names_for_the_longest(bundle: Path) -> None:
     with open_bundle(bundle) as opened, _open(opened) as model:
         runs = {"decode", "prefill_8", "verify_4"}
-        assert set(model.signatures) == {*runs, "cache_64_prefill_8", *(f"cache_32_{name}" for name in runs)}
+        scored = {f"cache_{length}_{name}_8" for length in (32, 64) for name in ("prefill", "begin")}
+        assert set(model.signatures) == {*runs, "cache_32_decode", "cache_32_verify_4", *scored}
         assert model.signatures["verify_4"].outputs["logits"].shape == (1, 4, TOKENS)
-        for name in ("cache_32_prefill_8", "cache_64_prefill_8"):
+        for name in scored:
             assert model.signatures[name].outputs["logits"].shape == (1, 1, TOKENS)
         # LiteRT-LM fills what it knows of, and reads nothing else.
         assert set(model.signatures["prefill_8"].inputs) - set(model.signatures["decode"].inputs) == set()
         assert "logits" not in model.signatures["prefill_8"].outputs
+
+
+def test_the_engine_is_given_a_step_and_what_begins_a_prompt_before_all_else(bundle: Path) -> None:
+    with open_bundle(bundle) as opened, _open(opened) as model:
+        assert set(model._program.indices) == {"cache_32_decode", "cache_32_begin_8"}
 
 
 def test_caches_are_float16_but_for_the_longest_which_litert_lm_reads(bundle: Path) -> None:
@@ -140,7 +150,7 @@ def test_caches_are_float16_but_for_the_longest_which_litert_lm_reads(bundle: Pa
         kinds = {
             stage.length: {
                 spec.dtype.name
-                for run in (stage.decode, *stage.prefills.values(), *stage.verifies.values())
+                for run in every_run(stage)
                 for item in names
                 for spec in (run.inputs[item.decode[0]], run.outputs[item.decode[1]])
             }
@@ -172,7 +182,9 @@ def test_what_is_computed_goes_on_in_a_longer_cache_of_another_type(bundle: Path
     [
         (64, "prefill_8", "verify_4", "decode"),
         (64, "cache_64_prefill_8", "verify_4", "decode"),
+        (64, "cache_64_begin_8", "verify_4", "decode"),
         (32, "cache_32_prefill_8", "cache_32_verify_4", "cache_32_decode"),
+        (32, "cache_32_begin_8", "cache_32_verify_4", "cache_32_decode"),
     ],
 )
 def test_scores_are_those_of_a_llama_model_whichever_runs_give_them(
@@ -188,8 +200,9 @@ def test_scores_are_those_of_a_llama_model_whichever_runs_give_them(
             run = model.bind(name, inputs=caches, outputs=caches)
             run.inputs["tokens"][0, :] = tokens[at : at + count]
             run.inputs["input_pos"][:] = np.arange(at, at + count)
-            mask = run.inputs["mask"].reshape(count, length)
-            mask[...] = np.where(np.arange(length) <= np.arange(at, at + count)[:, None], 0, -1e9)
+            seen = 8 if "begin" in name else length
+            mask = run.inputs["mask"].reshape(count, seen)
+            mask[...] = np.where(np.arange(seen) <= np.arange(at, at + count)[:, None], 0, -1e9)
             for last in range(count) if "last_row" in run.inputs else [count - 1]:
                 if "last_row" in run.inputs:
                     run.inputs["last_row"][0, 0] = np.arange(count) == last
@@ -234,9 +247,7 @@ def test_runs_that_only_litert_lm_makes_count_as_never_made(bundle: Path) -> Non
         }
         with _open(opened) as model:
             stages, _ = read_stages(model, opened.executor)
-        made = {
-            run.name for stage in stages for run in (stage.decode, *stage.prefills.values(), *stage.verifies.values())
-        }
+        made = {run.name for stage in stages for run in every_run(stage)}
     assert made == {graph.signature for graph in used}
 
 

@@ -58,6 +58,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         graphs.append(build_step(llama, f"{prefix}decode", 1, length, speak=True))
         graphs += [build_step(llama, f"prefill_{n}", n, length, speak=False) for n in (4, 16) if not prefix]
         graphs += [build_step(llama, f"cache_{length}_prefill_{n}", n, length, speak=True, last=True) for n in (4, 16)]
+        graphs.append(build_step(llama, f"cache_{length}_begin_16", 16, length, speak=True, last=True, sees=16))
         graphs += [build_step(llama, f"{prefix}verify_{n}", n, length, speak=True) for n in (4, 8)]
     path = tmp_path_factory.mktemp("written") / "it.tflite"
     write_tflite(graphs, path)
@@ -120,7 +121,10 @@ def test_a_question_is_answered_by_the_runs_of_its_prompt_alone(model: Model, co
     runs = runs_of(whole)
     np.testing.assert_array_equal(whole.prefill(prompt), expected)
     # Whatever the room that is left in the last of them: nothing is run for one token.
-    assert all(name.startswith(f"cache_{64 if count <= 64 else 256}_prefill") for name in runs if "verify" not in name)
+    ours = f"cache_{64 if count <= 64 else 256}_"
+    assert all(name.startswith((ours + "begin", ours + "prefill")) for name in runs if "verify" not in name)
+    assert (runs[0] == ours + "begin_16") == (count > 4)
+    assert not any("begin" in name for name in runs[1:])
     np.testing.assert_array_equal(whole.step(7), steps.step(7))
 
 
@@ -128,11 +132,24 @@ def test_a_model_without_such_runs_takes_a_step_for_the_last_token(model: Model)
     prompt = random.Random(6).choices(range(96), k=33)
     whole, plain = decoder(model), decoder(model)
     known = {n: model.signatures[f"prefill_{n}"] for n in (4, 16)}
-    plain._stages = [replace(plain._stages[1], prefills=known, verifies={})]
+    plain._stages = [replace(plain._stages[1], prefills=known, begins={}, verifies={})]
     runs = runs_of(plain)
     np.testing.assert_array_equal(plain.prefill(prompt), whole.prefill(prompt))
     assert runs[-1] == "decode"
     assert set(runs[:-1]) == {"prefill_16"}
+
+
+def test_a_prompt_begins_alike_whether_or_not_the_empty_caches_are_looked_at(model: Model) -> None:
+    prompt = random.Random(9).choices(range(96), k=40)
+    one, other = decoder(model), decoder(model)
+    other._stages = [replace(stage, begins={}) for stage in other._stages]
+    runs = runs_of(one), runs_of(other)
+    np.testing.assert_array_equal(one.prefill(prompt), other.prefill(prompt))
+    assert [names[0] for names in runs] == ["cache_64_begin_16", "cache_64_prefill_16"]
+    assert one.caches is not None
+    assert other.caches is not None
+    for array, same in zip(one.caches.arrays, other.caches.arrays, strict=True):
+        np.testing.assert_array_equal(array, same)
 
 
 @pytest.mark.parametrize("setting", [{}, {"temperature": 0.8, "seed": 3}, {"temperature": 0.5, "top_k": 4, "seed": 1}])

@@ -21,7 +21,7 @@ def least_cost(left: int, position: int, length: int, offered: list[Chunk], *, s
         return min(
             chunk.cost + cost(left - taken, position + taken)
             for chunk, taken in takes
-            if taken and position + chunk.size <= length
+            if taken and position + chunk.size <= min(length, chunk.reach or length)
         )
 
     return cost(left, position)
@@ -35,14 +35,15 @@ def test_no_other_runs_cost_less_and_all_tokens_are_covered_once_within_the_cach
     left = chance.randint(1, length - position)
     offered = [Chunk(1, chance.uniform(0.5, 3), scored=True)]
     for size in chance.sample(range(2, 80), chance.randint(0, 4)):
-        offered.append(Chunk(size, chance.uniform(0.5, size), scored=chance.random() < 0.5))
+        scored, reach = chance.random() < 0.5, chance.choice([None, size, size + 20, length])
+        offered.append(Chunk(size, chance.uniform(0.5, size), scored=scored, reach=reach))
     scored = chance.random() < 0.5
     cost, chunks = plan_chunks(left, position, length, offered, scored=scored)
     assert cost == pytest.approx(least_cost(left, position, length, offered, scored=scored))
     assert cost == pytest.approx(sum(chunk.cost for chunk in chunks))
     assert sum(chunk.count for chunk in chunks) == left
     for chunk in chunks:
-        assert 0 < chunk.count <= chunk.size <= length - position
+        assert 0 < chunk.count <= chunk.size <= min(length, chunk.reach or length) - position
         position += chunk.count
     assert chunks[-1].scored or not scored
 

@@ -29,7 +29,7 @@ def offer(toy: Model, name: str, last_row: tuple[int, ...] | None, scores: tuple
 def used(toy: Model, length: int) -> set[str]:
     """Return the names of a stage's runs."""
     stage = next(stage for stage in read_stages(toy, None)[0] if stage.length == length)
-    runs = [*stage.prefills.items(), *stage.verifies.items(), (1, stage.decode)]
+    runs = [*stage.prefills.items(), *stage.begins.items(), *stage.verifies.items(), (1, stage.decode)]
     assert all(tokens(run) == size for size, run in runs)
     return {run.name for _, run in runs}
 
@@ -61,6 +61,32 @@ def test_a_run_that_takes_what_is_not_known_is_left_out(
     before = used(model, 32)
     offer(model, "prefill_it", last_row, scores)
     assert used(model, 32) == before
+
+
+@pytest.mark.parametrize(("sees", "asked", "taken"), [(16, True, True), (32, True, False), (16, False, False)])
+def test_a_run_begins_where_it_sees_as_much_as_it_fills_and_says_what_follows(
+    toy: MakeToy, sees: int, asked: bool, taken: bool
+) -> None:
+    model = toy(lengths=(32,)).toy
+    offer(model, "begin_it", (1, 1, 16) if asked else None, (1, 1, 64) if asked else None)
+    reshape(model, "begin_it", "inputs", "mask", (1, 1, 16, sees))
+    assert ("begin_it" in used(model, 32)) == taken
+
+
+def test_nothing_but_the_start_of_a_prompt_is_run_by_what_sees_no_more(toy: MakeToy) -> None:
+    maker = toy(lengths=(64,), prefills=(4, 16), asked=True)
+    known = maker.toy.signatures["cache_64_prefill_16"]
+    seen = replace(known.inputs["mask"], shape=(1, 1, 16, 16))
+    begin = Signature("begin", MappingProxyType({**known.inputs, "mask": seen}), known.outputs)
+    maker.toy.signatures = MappingProxyType({**maker.toy.signatures, "begin": begin})
+    decoder, prompt = maker.decoder(), [3, 4, 5, 6] * 9
+    for known_already in (0, 5):
+        maker.toy.calls.clear()
+        decoder.reset(keep=known_already)
+        assert int(decoder.prefill(prompt).argmax()) == maker.toy.say(prompt)
+        names = [name for name, _ in maker.toy.calls]
+        assert names[0] == ("cache_64_prefill_16" if known_already else "begin")
+        assert "begin" not in names[1:]
 
 
 def test_scores_that_a_prompts_run_gives_without_being_asked_are_not_read(toy: MakeToy) -> None:
