@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.bundle import Bundle, open_bundle
 from edge_sdk.errors import OverBudget
 from edge_sdk.late import Late
+from edge_sdk.memory.code_page import let_go_of_code
 from edge_sdk.memory.loader import Part
 from edge_sdk.memory.section import ADAPTER, DECODER, HEAD, LANGUAGE, SIGHT, WORDS
 from edge_sdk.memory.trim import trim
@@ -66,6 +67,7 @@ def bundle_parts(
             )
             if name == DECODER:
                 trim()  # opening it frees 3 MB in pieces, of which later ones would use half
+                let_go_of_code()
             if plan is not None and plan.section(name).mode == "streamed":
                 stream.open_stream(model, _stream_room_bytes(plan))
             return model

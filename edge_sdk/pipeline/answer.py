@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
-from edge_sdk.bundle import VisualRung
 from edge_sdk.errors import EdgeError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.reading_line import Told
 from edge_sdk.pipeline.seen import Seen
 from firmware_bridge.reading import Reading
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import VisualRung
 
 __all__ = ["Answer", "StopText", "Timings"]
 

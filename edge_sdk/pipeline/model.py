@@ -13,19 +13,17 @@ import numpy.typing as npt
 from edge_sdk.bundle import Bundle
 from edge_sdk.errors import ClosedError, EdgeError
 from edge_sdk.frame import Frame
+from edge_sdk.late import Late
 from edge_sdk.memory import LANGUAGE, SIGHT, WORDS
 from edge_sdk.pipeline.ahead import begin_ahead
 from edge_sdk.pipeline.answer import Answer
 from edge_sdk.pipeline.conversation import Conversation
-from edge_sdk.pipeline.count import Count
-from edge_sdk.pipeline.counter import Counter
 from edge_sdk.pipeline.cut import Cutter
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
 from edge_sdk.pipeline.reading_line import at_moment
 from edge_sdk.pipeline.rest import Rest
-from edge_sdk.pipeline.vision import SmallEyes, Vision, open_eyes
 from edge_sdk.pipeline.visual_ladder import Ladder
 from edge_sdk.pipeline.watch import compare_frames, watch_answers, watch_counts
 from edge_sdk.pulse import PULSE
@@ -34,7 +32,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from edge_sdk.memory import Guard, Loader, Plan
+    from edge_sdk.pipeline import counter, vision
+    from edge_sdk.pipeline.count import Count
     from edge_sdk.pipeline.settings import SettingsArguments
+else:  # not every bundle sees and counts
+    counter, vision = Late("edge_sdk.pipeline.counter"), Late("edge_sdk.pipeline.vision")
 
 __all__ = ["VisionLanguageModel"]
 
@@ -59,12 +61,12 @@ class VisionLanguageModel:
         self._loader = loader
         self._guard = guard
         told = bundle.card.visual_ladder if bundle.card else None
-        small = None if plan else SmallEyes(bundle, self.name, loader.acquire)
+        small = None if plan or not told else vision.SmallEyes(bundle, self.name, loader.acquire)
         self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None, small)
         self._lock = threading.RLock()
         self._talking = threading.Lock()  # taken after the other
-        self._vision: Vision | None = None
-        self._counter: Counter | None = None
+        self._vision: vision.Vision | None = None
+        self._counter: counter.Counter | None = None
         self._language: Language | None = None
         self._kin: Kin | None = None
         self._cutter = Cutter()
@@ -208,7 +210,7 @@ class VisionLanguageModel:
         """
         with self._lock:
             if self._counter is None:
-                self._counter = Counter(self._eyes(), self.bundle)
+                self._counter = counter.Counter(self._eyes(), self.bundle)
             self._look_at_memory(SIGHT)
             whole = Frame.of(frame)
             count = self._counter.count(self._cutter.cut(whole, region))
@@ -331,10 +333,10 @@ class VisionLanguageModel:
         if self._vision is not None:
             self._vision.forget()
 
-    def _eyes(self) -> Vision:
+    def _eyes(self) -> vision.Vision:
         self._check_open()
         if self._vision is None:
             if self.plan is not None and any(section.name == WORDS for section in self.plan.sections):
                 self._words()  # takes most while it is read, so that is before anything else is there
-            self._vision = open_eyes(self.bundle, self.name, self._loader.acquire, for_good=self.plan is None)
+            self._vision = vision.open_eyes(self.bundle, self.name, self._loader.acquire, for_good=self.plan is None)
         return self._vision

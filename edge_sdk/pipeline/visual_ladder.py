@@ -7,14 +7,17 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.bundle import VisualLadder, VisualRung
 from edge_sdk.errors import PromptError
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.visual_token import average, merge, pool
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import VisualLadder, VisualRung
 
 __all__ = ["Ladder", "TokenWish"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline.answer import Answer
-from edge_sdk.pipeline.count import Count
 from edge_sdk.pipeline.gate import Gate
+
+if TYPE_CHECKING:
+    from edge_sdk.pipeline.count import Count
 
 __all__ = ["compare_frames", "watch_answers", "watch_counts"]
 
