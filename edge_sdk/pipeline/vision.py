@@ -16,9 +16,9 @@ from edge_sdk.bundle import Bundle, Card
 from edge_sdk.errors import BundleError
 from edge_sdk.frame import Frame
 from edge_sdk.memory import HEAD, Acquire
+from edge_sdk.pipeline.frame_encoder import FrameEncoder
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
-from edge_sdk.pulse import PULSE
-from edge_sdk.runtime import Model, Run, TensorSpec
+from edge_sdk.runtime import Run, TensorSpec
 
 __all__ = ["SmallEyes", "Vision", "open_eyes", "preprocess_for"]
 
@@ -57,12 +57,12 @@ class Vision:
         for_good: bool = False,
     ) -> None:
         self._lock = threading.Lock()  # of the encoder, and of what reads its features in place
-        self._speaking = threading.Lock()  # of the adapter, which reads a copy; taken before the other
+        self._speaking = threading.Lock()  # of the adapter, which has features of its own; taken before the other
         self._turns = ExitStack() if for_good else None
-        self._kept: dict[str | None, tuple[_Eyes, Run | None]] = {}
+        self._kept: dict[str | None, tuple[FrameEncoder, Run | None]] = {}
         self._acquire, self._prepare = acquire, prepare
         self._encoder, self._adapter, self._head = encoder, adapter, head
-        self._eyes: _Eyes | None = None
+        self._eyes: FrameEncoder | None = None
         self._maps_told: Mapping[str, TensorSpec] | None = None
         self._token_count: int | None = None
         self._last: tuple[Frame, npt.NDArray[np.float32]] | None = None
@@ -103,17 +103,18 @@ class Vision:
             return self._last[1]
 
     def _speak(self, frame: Frame) -> npt.NDArray[np.float32]:
-        with ExitStack() as turn:
-            turn.enter_context(self._lock)
-            eyes, adapt = turn.enter_context(self._open(self._adapter))
-            eyes.look(frame)
+        with self._lock, self._open(self._adapter) as (eyes, adapt):
             tokens = eyes.tokens(adapt)
-            if adapt is not None:
-                next(iter(adapt.inputs.values()))[...] = eyes.features
-                if self._turns is not None:
-                    turn.pop_all().close()  # nothing takes turns in memory: the next frame may be counted meanwhile
+            tokens = tokens.reshape(tokens.shape[-2:])  # now: the processor's caches are swept by what runs next
+            if adapt is None:
+                eyes.look(frame)
+                return tokens.astype(np.float32)
+            eyes.look_for_words(frame)
+            if self._turns is None:
                 adapt()
-            return np.array(tokens.reshape(tokens.shape[-2:]), np.float32)
+                return tokens.astype(np.float32)
+        adapt()  # nothing takes turns in memory: the next frame may be counted meanwhile
+        return tokens.astype(np.float32)
 
     def embedding(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Give the mean of a frame's features over its places: ``(D,) float32``."""
@@ -136,10 +137,10 @@ class Vision:
             self._speaking.release()
         if self._lock.acquire(blocking=False):
             if self._eyes is not None:
-                self._eyes.seen = None
+                self._eyes.forget()
             self._lock.release()
 
-    def _open(self, after: str | None) -> AbstractContextManager[tuple[_Eyes, Run | None]]:
+    def _open(self, after: str | None) -> AbstractContextManager[tuple[FrameEncoder, Run | None]]:
         """Have the encoder open, and a section that goes on from its features."""
         if self._turns is None:
             return self._take_turn(after)
@@ -148,9 +149,9 @@ class Vision:
         return nullcontext(self._kept[after])
 
     @contextmanager
-    def _take_turn(self, after: str | None) -> Iterator[tuple[_Eyes, Run | None]]:
+    def _take_turn(self, after: str | None) -> Iterator[tuple[FrameEncoder, Run | None]]:
         with self._acquire(self._encoder, self._close_eyes) as encoder:
-            eyes = self._eyes = self._eyes or _Eyes(encoder, self._prepare)
+            eyes = self._eyes = self._eyes or FrameEncoder(encoder, self._prepare)
             if after is None:
                 yield eyes, None
                 return
@@ -160,58 +161,6 @@ class Vision:
     def _close_eyes(self) -> None:
         self._eyes = None
         self._kept.clear()
-
-
-class _Eyes:
-    """The buffers, and the runs that are bound to them; they go when one of the models does."""
-
-    def __init__(self, encoder: Model, prepare: Callable[[TensorSpec], Preprocess]) -> None:
-        self.models = [encoder]
-        self._encode = encoder.bind()
-        picture = _only(self._encode.signature.inputs, encoder, "input")
-        self._picture = self._encode.inputs[picture.name]
-        self._preprocess = prepare(picture)
-        self.features = next(iter(self._encode.outputs.values()))
-        self.seen: tuple[Frame, Geometry] | None = None
-        self._after: dict[str, Run] = {}
-
-    def after(self, name: str, model: Model, *, in_place: bool) -> Run:
-        """Give the run of a section that takes the features, where they are or as a copy."""
-        if name not in self._after:
-            spec = _only(model.signature().inputs, model, "input")
-            if spec.shape != self.features.shape or spec.dtype != self.features.dtype:
-                raise BundleError(
-                    f"{model.name} takes {list(spec.shape)} {spec.dtype}; the encoder gives "
-                    f"{list(self.features.shape)} {self.features.dtype}.",
-                    why="The bundle's sections do not belong together.",
-                )
-            self.models.append(model)
-            self._after[name] = model.bind(inputs={spec.name: self.features} if in_place else None)
-        return self._after[name]
-
-    def tokens(self, adapt: Run | None) -> npt.NDArray[Any]:
-        """Give the buffer of visual tokens."""
-        return self.features if adapt is None else next(iter(adapt.outputs.values()))
-
-    def look(self, frame: Frame) -> Geometry:
-        """Encode a frame, unless its features are those that are there."""
-        if self.seen is not None and self.seen[0] is frame:
-            return self.seen[1]
-        self.seen = None
-        geometry = self._preprocess.apply(frame, self._picture)
-        self._encode()
-        PULSE.beat(frames=1)
-        self.seen = (frame, geometry)
-        return geometry
-
-
-def _only(specs: Mapping[str, TensorSpec], model: Model, side: str) -> TensorSpec:
-    if len(specs) != 1:
-        raise BundleError(
-            f"{model.name} has {len(specs)} {side}s: {', '.join(specs)}.",
-            why="Encoders that want patches and positions instead of one picture are not known here.",
-        )
-    return next(iter(specs.values()))
 
 
 def open_eyes(bundle: Bundle, name: str, acquire: Acquire, *, for_good: bool) -> Vision:

@@ -12,6 +12,7 @@ import pytest
 import edge_sdk as edge
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import VisionLanguageModel
+from edge_sdk.pipeline.preprocess import Geometry, Preprocess
 from edge_sdk.runtime import Run
 
 PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))
@@ -80,3 +81,26 @@ def test_what_was_seen_can_be_forgotten_and_is_seen_again(model: VisionLanguageM
     after = model._eyes().tokens(frame)
     assert after is not before
     assert np.array_equal(after, before)
+
+
+@pytest.mark.parametrize("counted_first", [True, False])
+def test_a_frame_that_is_asked_about_and_counted_is_encoded_once(
+    model: VisionLanguageModel, monkeypatch: pytest.MonkeyPatch, counted_first: bool
+) -> None:
+    eyes, encoded, apply = model._eyes(), [], Preprocess.apply
+
+    def note(prepare: Preprocess, frame: Frame, out: np.ndarray) -> Geometry:
+        encoded.append(frame)
+        return apply(prepare, frame, out)
+
+    expected = [
+        (eyes.tokens(frame).copy(), model.count(Frame.of(frame.pixels)).totals) for frame in map(Frame.open, PHOTOS)
+    ]
+    monkeypatch.setattr(Preprocess, "apply", note)
+    frames = [Frame.open(path) for path in PHOTOS]
+    for frame, (tokens, totals) in zip(frames, expected, strict=True):
+        for step in (model.count, eyes.tokens) if counted_first else (eyes.tokens, model.count):
+            step(frame)
+        assert np.array_equal(eyes.tokens(frame), tokens)
+        assert model.count(frame).totals == totals
+    assert encoded == frames
