@@ -21,14 +21,13 @@ from firmware_bridge.maintenance.maintenance import Maintenance
 from firmware_bridge.maintenance.upload import Progress, config_bytes, ignore, image_bytes
 from firmware_bridge.part import dictionary as dictionaries
 from firmware_bridge.part.axis import Axis
-from firmware_bridge.part.dictionary import Dictionary, SensorEntry
+from firmware_bridge.part.dictionary import Dictionary
 from firmware_bridge.part.job import Job
 from firmware_bridge.part.output import Output
 from firmware_bridge.part.permission import Action, Permission
 from firmware_bridge.part.sensor import Sensor
 from firmware_bridge.part.telemetry import Telemetry
 from firmware_bridge.port.port import Port, open_port, resolve
-from firmware_bridge.reading import Reading
 from firmware_bridge.session.clock import Clock
 from firmware_bridge.session.hello import Hello
 from firmware_bridge.session.lease import Keeper
@@ -175,7 +174,7 @@ class Bridge:
         entry = self.dictionary.sensor(name)
         sensor = self._sensors.get(name)
         if sensor is None or sensor.entry != entry:
-            sensor = Sensor(entry, self._read_value, self._reading_of, self._telemetry, self._now)
+            sensor = Sensor(entry, self._read_value, self.clock.moment, self._telemetry, self._now)
             self._sensors[name] = sensor
         return sensor
 
@@ -301,15 +300,12 @@ class Bridge:
     def _read_value(self, name: str, timeout_s: float) -> Answer:
         return self._session.read(number.READ_VALUE, {"name": name}, f"Reading {name}", timeout_s=timeout_s)
 
-    def _reading_of(self, entry: SensorEntry, value: float, ticks_us: int, missed: int) -> Reading:
-        moment = self.clock.moment(ticks_us)
-        return Reading(entry.name, value, entry.unit, moment.time_s, moment.uncertainty_s, missed)
-
     def _watch(self, names: list[str], period_us: int) -> Mapping[str, Any]:
         return self._session.change(number.WATCH, {"names": names, "us": period_us}, "Sampling sensors").body
 
-    def _readings(self, start: int, most: int) -> Mapping[str, Any]:
-        return self._session.read(number.READINGS, {"from": start, "most": most}, "Fetching readings").body
+    def _readings(self, start: int, most: int, timeout_s: float) -> Answer:
+        body = {"from": start, "most": most}
+        return self._session.read(number.READINGS, body, "Fetching readings", timeout_s=timeout_s)
 
     def _begin_job(self, command: int, body: Mapping[str, Any], what: str) -> Job:
         job = self._session.change(command, body, what).body.get("job")

@@ -20,9 +20,10 @@ class Reading:
     unit : str
         As the dictionary says it: ``degC``.
     time_s : float
-        When it was taken, on the line of ``time.monotonic()``, as `Frame.time_s` is.
+        When the chip measured it, on the line of ``time.monotonic()``, as `Frame.time_s` is. Of what takes a while to
+        be measured, the middle.
     uncertainty_s : float
-        How far off `time_s` may be.
+        How far off `time_s` may be: by the clocks, and by a half of what the measurement takes.
     missed : int
         Readings of the microcontroller's ring, of this or other sensors, that were written over before they could be
         fetched, just before this one: where it is not 0 there is a gap.

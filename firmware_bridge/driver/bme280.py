@@ -22,8 +22,10 @@ _OTHERS = {
     0x55: "a BMP180",
 }
 # It measures by itself every 81 ms: 62.5 of pause and at most 18.5 of work (datasheet 9.1), so that a reading takes
-# no wait and is never older. Temperature twice, pressure four times, humidity once, averaged; no filter.
+# no wait and is hardly older. Temperature twice, pressure four times, humidity once, averaged; no filter.
 _ONCE, _MEASURE, _PAUSE = 0x01, 0x2 << 5 | 0x3 << 2 | 0x3, 0x1 << 5
+# A pause may be a quarter longer (table 1), so that a measurement ended up to 96.7 ms ago, and began 115.2 ms ago.
+_AGE = (57_600, 57_600)
 _COPYING = 0x01
 _NONE_20, _NONE_16 = 0x80000, 0x8000  # not measured yet
 
@@ -33,6 +35,10 @@ class BME280(I2CChip):
 
     name = "BME280"
     address = 0x76
+
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way."""
+        return _AGE
 
     def _begin(self) -> None:
         self._check_id(_ID, 0x60, _OTHERS)

@@ -55,6 +55,14 @@ class Chip:
             self._ready = False
             raise
 
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way.
+
+        What takes a while is measured in its middle, and off by as much as a half of it: nobody knows when in between
+        the value was what it is.
+        """
+        raise NotImplementedError
+
     def poll(self) -> bool:
         """Do what is due, for a few milliseconds at most; tell whether its bus is to be left to it for now."""
         return False

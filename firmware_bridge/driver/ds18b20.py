@@ -69,6 +69,10 @@ class DS18B20(Chip):
             return None
         return self._celsius
 
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way."""
+        return max(0, self._passed_us(self._measured_us) - _CONVERTS_US // 2), _CONVERTS_US // 2
+
     def _measure(self) -> "Iterator[bool]":
         """Measure again and again; gives True where the wire must be left to it, False where others may talk."""
         while self._failure and self._passed_us(self._failed_us) < _AGAIN_US:

@@ -2,6 +2,7 @@
 
 from firmware_bridge.driver.chip import I2CChip
 
+_OFF = 1100  # microseconds that a chip's millisecond may be
 _AGES = 3  # so many measurements may have passed since one that is still given
 _SLACK_US = 20_000  # their clocks run off by some percent
 
@@ -20,19 +21,26 @@ class LightChip(I2CChip):
 
     def poll(self) -> bool:
         """Look whether a measurement is done, and whether another setting suits the light better."""
-        if self._ready and self._passed_us(self._since_us) >= self._wait_us():
+        if self._ready and self._passed_us(self._since_us) >= self._due_us:
             try:
                 self._look()
             except OSError:  # told when it is read next, which tries again
                 self._ready = False
         return False
 
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way.
+
+        The newest measurement that was whole at a look ended up to one of them before it, and began up to two before.
+        """
+        return self._passed_us(self._lux_us) + self._half_us, self._half_us
+
     def _begin(self) -> None:
         self._identify()
         self._take(0)
 
     def _value(self, value: str) -> "float | None":
-        if self._passed_us(self._since_us) >= self._wait_us():
+        if self._passed_us(self._since_us) >= self._due_us:
             self._look()
         if self._lux is None or self._passed_us(self._lux_us) > _AGES * self._wait_us():
             return None
@@ -44,7 +52,8 @@ class LightChip(I2CChip):
     def _take(self, step: int) -> None:
         self._step = step
         self._lux: float | None = None
-        self._lux_us = 0
+        self._lux_us = self._half_us = 0
+        self._due_us = self._wait_us()
         self._set(self.ladder[step][2])
         self._since_us = self._clock_us()
 
@@ -59,13 +68,14 @@ class LightChip(I2CChip):
             self._take(0 if counts[0] >= self._full(ms) else self._step - 1)
             return
         self._since_us = self._lux_us = self._clock_us()
+        self._half_us = self._due_us = ms * _OFF
         self._lux = None if counts[0] >= self._full(ms) else self._lux_of(counts, sensitivity)
         if self._step + 1 < len(self.ladder):
             more, _, _, most_there = self.ladder[self._step + 1]
             if counts[0] * more / sensitivity < most_there / 2:
-                lux, lux_us = self._lux, self._lux_us
+                held = self._lux, self._lux_us, self._half_us
                 self._take(self._step + 1)
-                self._lux, self._lux_us = lux, lux_us  # coarser, but of now
+                self._lux, self._lux_us, self._half_us = held  # coarser, but of now
 
     def _identify(self) -> None:
         raise NotImplementedError

@@ -23,6 +23,11 @@ class DriverSensor(Sensor):
         value: float | None = self._chip.read(self._value)
         return value
 
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way."""
+        age: tuple[int, int] = self._chip.age()
+        return age
+
 
 class Chips:
     """The chips of a configuration.

@@ -36,6 +36,10 @@ class Clock:
         self._high = (self._high + (low >> 16)) & 0xFFFF
         return passed
 
+    def since(self) -> int:
+        """Give the microseconds since the newest tick."""
+        return (self._counter() - self._last) & (_PERIOD - 1)
+
     def now(self) -> int:
         """Give the time at the newest tick, in microseconds of 32 bits."""
         return (self._high << 16 | self._low) & _MASK

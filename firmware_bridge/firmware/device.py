@@ -74,7 +74,7 @@ class Device:
         self.slots = Slots(files, slot, trial)
         self.upload = Upload(files, self.slots)
         self.machine = Machine(Parts(), {}, self.lease)
-        self.telemetry = Telemetry(getattr(hardware, "readings", 512), self._read)
+        self.telemetry = Telemetry(getattr(hardware, "readings", 512), self._read, self.age)
         self._start()
 
     @property
@@ -108,6 +108,11 @@ class Device:
         if self._restart_us > 0:
             self._restart_us -= passed
             self.restart_wanted = self._restart_us <= 0
+
+    def age(self, name: str) -> "tuple[int, int]":
+        """Say how many microseconds before the clock's time a value was measured, and how far off that may be."""
+        age_us, within_us = self.machine.age(name)
+        return (max(0, age_us - self.clock.since()) if age_us else 0), within_us
 
     def clear(self) -> None:
         """Leave the fault state, if its cause is gone."""

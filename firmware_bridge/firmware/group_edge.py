@@ -45,7 +45,7 @@ def hello(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
         "boot": device.boot,
         "dict": machine.dictionary.hash,
         "cfg": device.config_crc,
-        "cap": ["file", "update"],
+        "cap": ["file", "update", "age"],
         "buf": device.buffer_bytes,
         "state": device.lease.state,
         "lease": max(0, device.lease.left_us) // 1000,
@@ -128,6 +128,7 @@ def read_value(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     name = machine.check_name(body.get("name"))
     try:
         answer = {"value": machine.read(name)}
+        answer["age"], answer["within"] = device.age(name)
     except OSError as error:
         said = error.args[0] if error.args and isinstance(error.args[0], str) else repr(error)  # a driver's own words
         raise FirmwareError(number.HARDWARE, f"{name}: {said}") from None
@@ -191,10 +192,10 @@ def readings(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give readings from the ring."""
     telemetry = device.telemetry
     names = telemetry.names
-    room = device.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 2 for name in names])
+    room = device.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 7 for name in names])
     most = min(field.whole(body, "most"), max(1, room // _ROW_BYTES))
     first, rows = telemetry.rows(field.whole(body, "from", 0, (1 << 62) - 1), most)
-    return {"first": first, "next": telemetry.next, "names": names, "rows": rows}
+    return {"first": first, "next": telemetry.next, "names": names, "within": telemetry.within, "rows": rows}
 
 
 def clock(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":

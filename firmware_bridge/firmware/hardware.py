@@ -5,6 +5,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+NOW = (0, 0)
+"""The age of what is measured as it is read."""
+
+
 class Sensor:
     """Something to read; ``entry`` is what the dictionary says of it."""
 
@@ -13,6 +17,10 @@ class Sensor:
     def read(self) -> "float | None":
         """Give its value, None where it has none; an `OSError` when it does not answer."""
         raise NotImplementedError
+
+    def age(self) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was measured, and how far off that may be either way."""
+        return NOW
 
 
 class Output:

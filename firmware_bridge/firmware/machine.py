@@ -2,6 +2,7 @@
 
 from firmware_bridge.firmware.dictionary import Dictionary
 from firmware_bridge.firmware.error import FirmwareError
+from firmware_bridge.firmware.hardware import NOW
 from firmware_bridge.firmware.job import JobBook
 from firmware_bridge.firmware.lease import Lease
 from firmware_bridge.firmware.motion import Axis
@@ -72,6 +73,12 @@ class Machine:
         if name in self.axes:
             return self.axes[name].position_um
         return self.parts.sensors[name].read()
+
+    def age(self, name: str) -> "tuple[int, int]":
+        """Say how many microseconds ago what `read` gave was so, and how far off that may be either way."""
+        sensor = self.parts.sensors.get(name)
+        age: tuple[int, int] = NOW if sensor is None else sensor.age()
+        return age
 
     def make_safe(self, why: str) -> None:
         """Stop every axis and set every output to its safe value."""

@@ -26,13 +26,23 @@ class Telemetry:
         Readings that it holds.
     read : callable
         Gives the value of a name, None or an `OSError` where it has none.
+    age : callable
+        Gives how many microseconds before now that was measured, and how far off this may be.
     """
 
-    def __init__(self, size: int, read: "Callable[[str], Any]") -> None:
+    def __init__(
+        self,
+        size: int,
+        read: "Callable[[str], Any]",
+        age: "Callable[[str], tuple[int, int]]",
+    ) -> None:
         self.names: list[str] = []
         self.period_us = 0
         self.next = 0
         self._read = read
+        self._age = age
+        self._within: list[int] = []
+        self._within_at: list[int] = []
         self._start = 0  # the index of the first reading of these names
         self.due_us = 0
         try:
@@ -45,6 +55,8 @@ class Telemetry:
         self.names = names
         self.period_us = period_us if names else 0
         self._start = self.next
+        self._within = [0] * len(names)
+        self._within_at = [self.next] * len(names)
         self.due_us = 0
 
     def advance(self, passed_us: int, now_us: int) -> None:
@@ -59,11 +71,20 @@ class Telemetry:
         if self.due_us <= 0:
             self.due_us = period - -self.due_us % period
         for which, name in enumerate(self.names):
+            age_us = 0
             try:
                 value = self._read(name)
+                if value is not None:
+                    age_us, within_us = self._age(name)
+                    self._widen(which, within_us)
             except Exception:  # whatever its driver stumbles over, all else goes on
                 value = None
-            self._put(now_us, which, _NOTHING if value is None else value)
+            self._put((now_us - age_us) & 0xFFFFFFFF, which, _NOTHING if value is None else value)
+
+    @property
+    def within(self) -> "list[int]":
+        """How many microseconds off the times of each name's readings in the ring may be, at most."""
+        return self._within
 
     def rows(self, start: int, most: int) -> "tuple[int, Encoded]":
         """Give the index of the first reading that is there of those from `start`, and at most so many, as CBOR.
@@ -87,6 +108,12 @@ class Telemetry:
         self._times = array("I", bytes(4 * size))
         self._which = bytearray(size)
         self._values = array(_DOUBLE, bytes((8 if _DOUBLE == "d" else 4) * size))
+
+    def _widen(self, which: int, within_us: int) -> None:
+        """Keep the most of what is in the ring, which is given with all of it."""
+        if within_us >= self._within[which] or self.next - self._within_at[which] > self._size:
+            self._within[which] = within_us
+            self._within_at[which] = self.next
 
     def _put(self, time_us: int, which: int, value: "Any") -> None:
         at = self.next % self._size

@@ -8,26 +8,48 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from firmware_bridge.error import BridgeError, StaleReading
 from firmware_bridge.link.lane import Answer
 from firmware_bridge.link.link import TIMEOUT_S
 from firmware_bridge.part.dictionary import SensorEntry
 from firmware_bridge.reading import Reading
+from firmware_bridge.session.clock import Moment
 
-__all__ = ["Sampling", "Sensor"]
+__all__ = ["Sample", "Sampling", "Sensor"]
 
 _KEPT = 1024
 _PERIOD_S = 0.1
 _FRESH_S = 1.0  # longest wait of `latest` for a reading
 
 
+class Sample(NamedTuple):
+    """What was sampled.
+
+    Attributes
+    ----------
+    value : object
+        None where there was none.
+    ticks_us : object
+        The microcontroller's clock when it was measured.
+    missed : int
+        How many readings were lost before.
+    within_us : object
+        How far off `ticks_us` may be, for what the chip does not tell.
+    """
+
+    value: Any
+    ticks_us: Any
+    missed: int = 0
+    within_us: Any = 0
+
+
 class Sampling(Protocol):
     """What reads a sensor regularly."""
 
-    def follow(self, name: str, period_s: float) -> Generator[tuple[Any, int, int], None, None]:
-        """Give value, the clock then, and how many readings were lost before, one after the other."""
+    def follow(self, name: str, period_s: float) -> Generator[Sample, None, None]:
+        """Give one after the other."""
 
 
 class Sensor:
@@ -39,8 +61,8 @@ class Sensor:
         What the dictionary says of it.
     ask : function
         Reads a name's value, within a time.
-    reading_of : function
-        Makes a reading of a value and the microcontroller's clock.
+    moment : function
+        Says when the microcontroller's clock stood so; it may be a little below 0.
     telemetry : Sampling
         Samples it regularly.
     clock : function
@@ -51,12 +73,12 @@ class Sensor:
         self,
         entry: SensorEntry,
         ask: Callable[[str, float], Answer],
-        reading_of: Callable[[SensorEntry, float, int, int], Reading],
+        moment: Callable[[int], Moment],
         telemetry: Sampling,
         clock: Callable[[], float],
     ) -> None:
         self.entry = entry
-        self._ask, self._reading_of, self._telemetry, self._clock = ask, reading_of, telemetry, clock
+        self._ask, self._moment, self._telemetry, self._clock = ask, moment, telemetry, clock
         self._kept: deque[Reading] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
 
@@ -74,15 +96,15 @@ class Sensor:
         return self.entry.unit
 
     def read(self, *, timeout_s: float = TIMEOUT_S) -> Reading:
-        """Have the microcontroller read it now.
+        """Have the microcontroller read it now; the time is when the chip measured, which may be seconds before.
 
         Raises
         ------
         BridgeError
             If it does not answer, or the sensor does not.
         """
-        answer = self._ask(self.name, timeout_s)
-        return self.take(answer.body.get("value"), answer.body.get("t"))
+        body = self._ask(self.name, timeout_s).body
+        return self.take(body.get("value"), body.get("t"), within_us=body.get("within", 0), age_us=body.get("age", 0))
 
     def latest(self, max_age_s: float) -> Reading:
         """Give the newest reading, if it is young enough; where none is, the sensor is read now.
@@ -155,16 +177,24 @@ class Sensor:
         period_s = period_s or self.entry.period_s or _PERIOD_S
         with closing(self._telemetry.follow(self.name, period_s)) as samples:
             lost = 0
-            for value, ticks_us, missed in samples:
-                lost += missed
-                if value is None:  # the sensor did not answer just then
+            for sample in samples:
+                lost += sample.missed
+                if sample.value is None:  # the sensor did not answer just then
                     lost += 1
                     continue
-                yield self.take(value, ticks_us, lost)
+                yield self.take(sample.value, sample.ticks_us, lost, sample.within_us)
                 lost = 0
 
-    def take(self, value: Any, ticks_us: Any, missed: int = 0) -> Reading:
+    def take(self, value: Any, ticks_us: Any, missed: int = 0, within_us: Any = 0, age_us: Any = 0) -> Reading:
         """Make a reading of what the microcontroller told, and keep it.
+
+        Parameters
+        ----------
+        value, ticks_us, missed, within_us
+            As in `Sample`.
+        age_us : int
+            How long before `ticks_us` it was measured; 0 where that is known to be no more, or the firmware is an old
+            one that does not tell.
 
         Raises
         ------
@@ -172,13 +202,15 @@ class Sensor:
             If it told no number.
         """
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or type(ticks_us) is not int:
+        if not is_number or not all(type(us) is int for us in (ticks_us, within_us, age_us)):
             raise BridgeError(
                 f"{self.name} has no value.",
                 why=f"The microcontroller told {value!r}.",
                 fix="Check the sensor's wiring and supply.",
             )
-        reading = self._reading_of(self.entry, value, ticks_us, missed)
+        moment = self._moment(ticks_us - age_us)
+        uncertainty_s = moment.uncertainty_s + max(within_us, 0) / 1e6
+        reading = Reading(self.name, value, self.unit, moment.time_s, uncertainty_s, missed)
         with self._lock:
             kept = self._kept
             if not kept or kept[-1].time_s < reading.time_s:

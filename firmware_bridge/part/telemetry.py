@@ -8,11 +8,18 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from firmware_bridge.error import BridgeError, Restarted
+from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted
+from firmware_bridge.link.lane import Answer
+from firmware_bridge.link.link import TIMEOUT_S
+from firmware_bridge.part.sensor import Sample
 
 __all__ = ["Telemetry"]
 
 _MOST = 64  # readings in an answer; fewer come where its buffer holds no more
+# A long answer is many lines, each of which a line may lose: after a loss half as many are asked for, and four more
+# after each full answer that came at once, which settles where about as much is lost as is won.
+_LEAST, _MORE = 4, 4
+_FIRST_S = 1.0  # for an answer, before fewer are asked for; then twice as long
 _QUEUE = 4096
 _FORGOTTEN = -1  # no epoch: what is in the ring is not asked for
 _RING = 1024  # at least as many as a microcontroller keeps
@@ -29,29 +36,29 @@ class _Follower:
 
     def __init__(self, name: str, period_s: float) -> None:
         self.name, self.period_s, self.missed, self.lost = name, period_s, 0, 0
-        self.queue: deque[tuple[Any, Any, int, float]] = deque()
+        self.queue: deque[tuple[Sample, float]] = deque()
         self._lock = threading.Lock()
 
-    def put(self, value: Any, ticks_us: Any, now_s: float) -> None:
+    def put(self, value: Any, ticks_us: Any, within_us: Any, now_s: float) -> None:
         with self._lock:
             if len(self.queue) == _QUEUE:  # nobody takes them
                 self._lose()
-            self.queue.append((value, ticks_us, self.missed, now_s))
+            self.queue.append((Sample(value, ticks_us, self.missed, within_us), now_s))
             self.missed = 0
 
-    def take(self, now_s: float) -> tuple[Any, Any, int] | None:
-        """Give the first in the queue that is not too old, and how many were lost before it."""
+    def take(self, now_s: float) -> Sample | None:
+        """Give the first in the queue that is not too old."""
         with self._lock:
-            while self.queue and now_s - self.queue[0][3] > _OLD_S:
+            while self.queue and now_s - self.queue[0][1] > _OLD_S:
                 self._lose()
             if not self.queue:
                 return None
-            value, ticks_us, missed, _ = self.queue.popleft()
-            missed, self.lost = missed + self.lost, 0
-            return value, ticks_us, missed
+            sample, _ = self.queue.popleft()
+            lost, self.lost = self.lost, 0
+            return sample._replace(missed=sample.missed + lost) if lost else sample
 
     def _lose(self) -> None:
-        self.lost += 1 + self.queue.popleft()[2]
+        self.lost += 1 + self.queue.popleft()[0].missed
 
 
 class Telemetry:
@@ -62,7 +69,7 @@ class Telemetry:
     watch : function
         Has names sampled every so many microseconds; 0 ends it.
     readings : function
-        Gives readings from an index on, so many at most.
+        Gives readings from an index on, so many at most, within a time.
     epoch : function
         Counts the sessions: a new one knows nothing of what was sampled in the one before.
     sleep : function
@@ -74,7 +81,7 @@ class Telemetry:
     def __init__(
         self,
         watch: Callable[[list[str], int], Mapping[str, Any]],
-        readings: Callable[[int, int], Mapping[str, Any]],
+        readings: Callable[[int, int, float], Answer],
         epoch: Callable[[], int],
         sleep: Callable[[float], object],
         clock: Callable[[], float] = time.monotonic,
@@ -82,13 +89,13 @@ class Telemetry:
         self._watch, self._readings, self._epoch, self._sleep, self._clock = watch, readings, epoch, sleep, clock
         self._lock = threading.Lock()
         self._followers: list[_Follower] = []
-        self._next = 0
+        self._next, self._most, self._behind = 0, _MOST, False
         self._watched = False
         self._began_in = 0
         self._fetched_s = 0.0
 
-    def follow(self, name: str, period_s: float) -> Generator[tuple[Any, int, int], None, None]:
-        """Give value, the microcontroller's clock, and how many readings were lost before, one after the other.
+    def follow(self, name: str, period_s: float) -> Generator[Sample, None, None]:
+        """Give one after the other.
 
         Raises
         ------
@@ -105,7 +112,7 @@ class Telemetry:
                 if not follower.queue:
                     with self._lock:
                         came = len(follower.queue) or self._fetch()
-                    if came < enough:
+                    if came < enough and not self._behind:
                         self._sleep(min(max(period_s / 2, _BREATH_S), _LOOK_S))
                 while (taken := follower.take(self._clock())) is not None:
                     yield taken
@@ -123,10 +130,13 @@ class Telemetry:
         return self._take()
 
     def _take(self) -> int:
-        answer = self._readings(self._next, _MOST)
+        answer = self._answer()
         self._fetched_s = now_s = self._clock()
         first, names, rows, end = (answer.get(key) for key in ("first", "names", "rows", "next"))
         if not (type(first) is type(end) is int and isinstance(names, list) and isinstance(rows, list)):
+            raise _strange(answer)
+        within_us = answer.get("within", [0] * len(names))  # an old firmware says nothing of it
+        if not isinstance(within_us, list) or len(within_us) != len(names):
             raise _strange(answer)
         if end < self._next:  # it restarted, which nobody noticed yet
             self._watched, self._next = False, end
@@ -134,13 +144,33 @@ class Telemetry:
             return 0
         self._miss(first - self._next)
         self._next = first + len(rows)
+        self._behind = end > self._next
         by_place = [[follower for follower in self._followers if follower.name == name] for name in names]
         for row in rows:
             if not isinstance(row, list) or len(row) != 3 or not _is_place(row[1], by_place):
                 raise _strange(answer)
             for follower in by_place[row[1]]:
-                follower.put(row[2], row[0], now_s)
+                follower.put(row[2], row[0], within_us[row[1]], now_s)
         return len(rows)
+
+    def _answer(self) -> Mapping[str, Any]:
+        """Ask for as many readings as the line lets through; fewer when it loses."""
+        end_s, wait_s = self._clock() + TIMEOUT_S, _FIRST_S
+        while True:
+            most, left_s = self._most, end_s - self._clock()
+            try:
+                answer = self._readings(self._next, most, min(wait_s, left_s))
+            except BridgeTimeout:
+                if left_s <= wait_s:
+                    raise
+                self._most, wait_s = max(_LEAST, most // 2), 2 * wait_s
+                continue
+            rows = answer.body.get("rows")
+            if answer.sends > 1:
+                self._most = max(_LEAST, most // 2)
+            elif isinstance(rows, list) and len(rows) == most:
+                self._most = min(_MOST, most + _MORE)
+            return answer.body
 
     def _miss(self, count: int) -> None:
         for follower in self._followers:
@@ -166,9 +196,9 @@ class Telemetry:
 
     def _drain(self) -> None:
         """Fetch what was sampled for those who followed before: sampling anew forgets it."""
-        for _ in range(_RING // _MOST):
-            if not self._take():
-                return
+        taken = 0
+        while taken < _RING and (came := self._take()):
+            taken += came
 
     def _stop(self) -> None:
         self._watched = False

@@ -14,12 +14,13 @@ from typing import Any
 from firmware_bridge.error import BridgeClosed, BridgeError, Refused, UnknownName
 from firmware_bridge.firmware.clock import Clock
 from firmware_bridge.firmware.error import FirmwareError
+from firmware_bridge.firmware.hardware import NOW
 from firmware_bridge.firmware.lease import Lease
 from firmware_bridge.firmware.machine import Machine
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
 from firmware_bridge.link.lane import Answer
 from firmware_bridge.link.refusal import reason
-from firmware_bridge.part.dictionary import Dictionary, SensorEntry, read_dictionary
+from firmware_bridge.part.dictionary import Dictionary, read_dictionary
 from firmware_bridge.part.output import Output
 from firmware_bridge.part.permission import Action, Permission
 from firmware_bridge.part.sensor import Sensor
@@ -31,6 +32,7 @@ from firmware_bridge.pins.parts import PinParts
 from firmware_bridge.pins.place import Places
 from firmware_bridge.pins.sampler import Sampler
 from firmware_bridge.reading import Reading
+from firmware_bridge.session.clock import Moment
 from firmware_bridge.session.lease import Keeper
 from firmware_bridge.wire import number
 
@@ -126,7 +128,6 @@ class Pins:
         self._guard = Guard(self.step, self._end)
         self._sampler = Sampler(self._read, self._ended.wait, clock)
         self._sensors: dict[str, Sensor] = {}
-        self._took_s: dict[str, float] = {}
 
     def __repr__(self) -> str:
         names = ", ".join([*self._machine.parts.sensors, *self._machine.parts.outputs]) or "nothing"
@@ -155,7 +156,7 @@ class Pins:
         """Give a sensor by its name; raises UnknownName."""
         entry = _named("sensor", name, self.dictionary.sensors)
         if name not in self._sensors:
-            self._sensors[name] = Sensor(entry, self._ask, self._reading_of, self._sampler, self._now)
+            self._sensors[name] = Sensor(entry, self._ask, _moment, self._sampler, self._now)
         return self._sensors[name]
 
     def output(self, name: str) -> Output:
@@ -258,7 +259,7 @@ class Pins:
     def _ask(self, name: str, timeout_s: float) -> Answer:
         began_s = self._now()
         try:
-            value, ticks_us = self._read(name)
+            value, ticks_us, within_us = self._read(name)
         except OSError as error:
             if isinstance(error, BridgeError):
                 raise
@@ -270,19 +271,17 @@ class Pins:
                 why="It measures for the first time, or what it measures is beyond its range.",
                 fix="Read it again in a second.",
             )
-        return Answer({"value": value, "t": ticks_us}, began_s, self._now(), 1)
+        return Answer({"value": value, "t": ticks_us, "within": within_us}, began_s, self._now(), 1)
 
-    def _read(self, name: str) -> tuple[Any, int]:
-        """Read a name; the time is the middle of what that took."""
+    def _read(self, name: str) -> tuple[Any, int, int]:
+        """Read a name: its value, microseconds of the clock when it was measured, and how far off they may be."""
         with self._lock if name in self._machine.outputs else self._reading:
             self._check_open()
             began_s = self._now()
             value = self._machine.read(name)
-            self._took_s[name] = (self._now() - began_s) / 2
-        return value, int((began_s + self._took_s[name]) * 1e6)
-
-    def _reading_of(self, entry: SensorEntry, value: float, ticks_us: int, missed: int) -> Reading:
-        return Reading(entry.name, value, entry.unit, ticks_us / 1e6, self._took_s.get(entry.name, 0.0) + 1e-6, missed)
+            age_us, within_us = self._machine.age(name) if value is not None else NOW
+            half_us = (self._now() - began_s) * 5e5  # it was asked somewhen in between
+        return value, int(began_s * 1e6 + half_us) - age_us, int(half_us) + within_us
 
     def _renew(self, lease_ms: int) -> None:
         with self._lock:
@@ -320,3 +319,7 @@ def _named(kind: str, name: str, there: Mapping[str, Any]) -> Any:
             fix="Name one of those, or put it into the configuration.",
         )
     return there[name]
+def _moment(ticks_us: int) -> Moment:
+    return Moment(ticks_us / 1e6, 1e-6)
+
+

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+from firmware_bridge.part.sensor import Sample
+
 __all__ = ["Sampler"]
 
 
@@ -15,7 +17,8 @@ class Sampler:
     Parameters
     ----------
     read : function
-        Reads a name: its value, None where it has none, and microseconds of the clock; raises `OSError`.
+        Reads a name: its value, None where it has none, microseconds of the clock when it was measured, and how far
+        off they may be; raises `OSError`.
     sleep : function
         Waits for seconds, and says whether all is over.
     clock : function
@@ -24,14 +27,14 @@ class Sampler:
 
     def __init__(
         self,
-        read: Callable[[str], tuple[Any, int]],
+        read: Callable[[str], tuple[Any, int, int]],
         sleep: Callable[[float], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read, self._sleep, self._clock = read, sleep, clock
 
-    def follow(self, name: str, period_s: float) -> Generator[tuple[Any, int, int], None, None]:
-        """Give value, clock, and how many were missed because nobody asked, one after the other, until all is over."""
+    def follow(self, name: str, period_s: float) -> Generator[Sample, None, None]:
+        """Give one after the other, until all is over; those are missed for which nobody asked."""
         due_s = self._clock()
         while True:
             late_s = self._clock() - due_s
@@ -40,7 +43,7 @@ class Sampler:
             missed = max(0, int(late_s / period_s))
             due_s += (missed + 1) * period_s
             try:
-                value, ticks_us = self._read(name)
+                value, ticks_us, within_us = self._read(name)
             except OSError:
-                value, ticks_us = None, int(self._clock() * 1e6)
-            yield value, ticks_us, missed
+                value, ticks_us, within_us = None, int(self._clock() * 1e6), 0
+            yield Sample(value, ticks_us, missed, within_us)

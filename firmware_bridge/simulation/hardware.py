@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from firmware_bridge.firmware.error import ConfigError
-from firmware_bridge.firmware.hardware import Hardware, Parts
+from firmware_bridge.firmware.hardware import Hardware, Parts, Sensor
 from firmware_bridge.simulation.stage import StageAxis
 
 __all__ = ["SimHardware", "World"]
@@ -32,12 +32,12 @@ class World(Protocol):
         """Give each output's entry of the dictionary and what sets it."""
 
 
-class SimSensor:
+class SimSensor(Sensor):
     """A sensor: its entry of the dictionary, and what reads it."""
 
     def __init__(self, entry: dict[str, Any], read: Callable[[], float]) -> None:
         self.entry = entry
-        self.read = read
+        self.read = read  # type: ignore[method-assign]
 
 
 class SimOutput:

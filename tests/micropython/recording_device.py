@@ -16,7 +16,7 @@ from again import again
 
 from firmware_bridge.firmware import slot
 from firmware_bridge.firmware.files import Files
-from firmware_bridge.firmware.hardware import Hardware, Parts
+from firmware_bridge.firmware.hardware import Hardware, Parts, Sensor
 from firmware_bridge.firmware.loop import step
 from firmware_bridge.firmware.server import Server
 from firmware_bridge.wire import number
@@ -74,7 +74,7 @@ class Output:
         self.value = value
 
 
-class Count:
+class Count(Sensor):
     """A sensor that counts how often it was read: each value comes once."""
 
     def __init__(self):
@@ -86,7 +86,7 @@ class Count:
         return self.value
 
 
-class Passed:
+class Passed(Sensor):
     """A sensor whose value is when the microcontroller's clock was looked at last, in microseconds of this machine."""
 
     def __init__(self):

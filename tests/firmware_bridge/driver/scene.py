@@ -35,7 +35,8 @@ def play(tell) -> None:
     def look() -> None:
         for driver, value, sensor in sensors:
             try:
-                tell(f"{driver} {value} {told(sensor.read())} {sensor.entry['unit']}")
+                given = told(sensor.read())
+                tell(f"{driver} {value} {given} {sensor.entry['unit']} {'' if given == 'none' else sensor.age()}")
             except OSError as error:
                 text = str(error)
                 tell(text[: text.find("(")] if "(" in text else text)

@@ -36,6 +36,13 @@ def chip(bus):
     return driver.BME280(bus, 0x76, Clock())
 
 
+def test_a_measurement_is_of_the_last_pause_and_work(chip):
+    chip.read("temperature")
+    age_us, within_us = chip.age()
+    assert age_us == within_us  # it may have ended just now
+    assert age_us + within_us >= 1.25 * 62_500 + 2 * 18_500
+
+
 def test_the_datasheets_example_comes_out(chip):
     assert chip.read("temperature") == 25.08
     assert chip.read("pressure") == pytest.approx(1006.5327, abs=2e-4)

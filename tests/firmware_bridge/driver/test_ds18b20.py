@@ -65,6 +65,19 @@ def test_a_conversion_is_begun_and_fetched_later(chip, wire, clock):
     assert wire.conversions == 2
 
 
+def test_its_age_counts_from_the_middle_of_the_conversion_to_when_it_is_read(chip, clock):
+    chip.read("temperature")
+    clock.pass_ms(760)
+    assert chip.read("temperature") == 25.0625
+    assert chip.age() == (760_000 - 375_000, 375_000)
+    clock.pass_ms(700)
+    assert chip.read("temperature") == 25.0625  # of the same conversion: the one after it is not done
+    assert chip.age() == (1_460_000 - 375_000, 375_000)
+    clock.pass_ms(60)
+    chip.read("temperature")
+    assert chip.age() == (760_000 - 375_000, 375_000)
+
+
 def test_no_poll_takes_longer_than_five_bytes_on_the_wire(wire, clock):
     chip = DS18B20(wire, int.from_bytes(ROM, "little"), clock)
     for _ in range(200):

@@ -96,6 +96,38 @@ def test_a_sudden_light_is_no_number_until_it_was_measured(driver, box):
 
 
 @pytest.mark.parametrize(("driver", "box"), CHIPS)
+@pytest.mark.parametrize("lux", [0.2, 30, 8000])
+def test_what_is_given_was_measured_within_the_age_that_is_told(driver, box, lux):
+    """The light changes at once; whatever is told of before may not be said to be surely of after, and the reverse."""
+    clock = Clock()
+    chip = driver(bus := box(lux), driver.address, clock)
+    chip.read("light")
+    settle(chip, clock)
+    _, ms, _, _ = chip.ladder[chip._step]
+    for _ in range(40):
+        clock.pass_ms(ms // 3)
+        chip.poll()
+        assert chip.read("light") is not None
+        age_us, within_us = chip.age()
+        assert within_us == ms * 1100
+        assert within_us <= age_us <= within_us + ms * 1100 + 2 * ms * 1000 // 3
+    changed_us = clock.now_us
+    bus.lux = 1.2 * lux
+    seen = set()
+    for _ in range(60):
+        clock.pass_ms(ms // 3)
+        chip.poll()
+        value, (age_us, within_us) = chip.read("light"), chip.age()
+        is_new = value > 1.1 * lux
+        seen.add(is_new)
+        if is_new:
+            assert clock.now_us - age_us + within_us > changed_us
+        else:
+            assert clock.now_us - age_us - within_us < changed_us
+    assert True in seen
+
+
+@pytest.mark.parametrize(("driver", "box"), CHIPS)
 def test_an_old_measurement_is_not_given(driver, box):
     clock = Clock()
     chip = driver(bus := box(500), driver.address, clock)

@@ -50,11 +50,15 @@ class RecordedSensor(Sensor):
         self.entry = {"unit": "degC", "least": -40, "most": 85, "period_us": period_us, "accuracy": 0.5}
         self.value = value
         self.broken = False
+        self.measured = (0, 0)
 
     def read(self):
         if self.broken:
             raise OSError(5)
         return self.value
+
+    def age(self):
+        return self.measured
 
 
 class RecordedOutput(Output):

@@ -36,6 +36,10 @@ def play(tell, folder) -> None:
         bench.parts.sensors["door"].broken = turn % 3 == 0
         bench.pass_us(3000)
     told("readings", bench.ask(n.READINGS, {"from": 0, "most": 100}))
+    bench.parts.sensors["temperature"].measured = (750_000, 375_000)
+    told("read", bench.ask(n.READ_VALUE, {"name": "temperature"}))
+    bench.pass_us(3000)
+    told("readings", bench.ask(n.READINGS, {"from": 60, "most": 100}))
     for name, value in (("heater", 0.25), ("heater", 7), ("lamp", [1, 2, 3]), ("lamp", 3), ("fan", 0), ("none", 1)):
         told(f"set {name}", bench.do(n.SET, {"name": name, "value": value}))
     told("old", bench.do(n.SET, {"name": "fan", "value": 1}, n=3))

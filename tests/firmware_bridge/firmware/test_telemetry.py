@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from firmware_bridge.firmware.hardware import NOW
 from firmware_bridge.firmware.telemetry import Telemetry
 from firmware_bridge.wire import number
 from firmware_bridge.wire.cbor import decode
@@ -26,6 +27,34 @@ def test_readings_come_by_index_with_the_time_of_each(bench):
     assert (told["first"], len(told["rows"])) == (18, 2)
     told = bench.ask(number.READINGS, {"from": 20, "most": 50})
     assert (told["first"], told["rows"]) == (20, [])
+
+
+def test_a_reading_has_the_time_at_which_its_chip_measured(bench):
+    bench.open(5000)
+    watched(bench, ["light", "door"])
+    bench.pass_us(10_000)
+    bench.parts.sensors["light"].measured = (4500, 800)
+    bench.pass_us(1000)
+    told = bench.ask(number.READINGS, {"from": 20, "most": 6})
+    assert told["rows"] == [[6500, 0, 21.5], [11_000, 1, 21.5]]
+    assert told["within"] == [800, 0]
+
+
+def test_the_time_of_a_reading_from_before_the_clock_wrapped_is_before_it(bench):
+    bench.open(5000)
+    bench.parts.sensors["light"].measured = (4500, 0)
+    watched(bench, ["light"])
+    bench.pass_us(1000)
+    assert bench.ask(number.READINGS, {"from": 0, "most": 1})["rows"][0][0] == (1 << 32) - 3500
+
+
+def test_how_far_off_times_may_be_is_told_for_all_that_the_ring_holds():
+    spread = [900]
+    telemetry = Telemetry(8, lambda name: 1, lambda name: (0, spread[0]))
+    telemetry.watch(["a"], 1000)
+    for spread[0], told in [(900, 900), (300, 900)] + [(200, 900)] * 7 + [(200, 200), (500, 500)]:
+        telemetry.advance(1000, 0)
+        assert telemetry.within == [told]
 
 
 def test_what_was_written_over_is_seen_as_a_gap(bench):
@@ -61,7 +90,7 @@ def test_outputs_and_axes_can_be_watched_too(bench):
 
 def test_the_period_is_kept_without_drift_under_uneven_polls():
     read = []
-    telemetry = Telemetry(4096, lambda name: read.append(name) or 1)
+    telemetry = Telemetry(4096, lambda name: read.append(name) or 1, lambda name: NOW)
     telemetry.watch(["a"], 1000)
     now_us = 0
     for turn in range(20_000):
@@ -75,7 +104,7 @@ def test_the_period_is_kept_without_drift_under_uneven_polls():
 
 
 def test_periods_that_were_missed_are_left_out_and_not_made_up():
-    telemetry = Telemetry(64, lambda name: 1)
+    telemetry = Telemetry(64, lambda name: 1, lambda name: NOW)
     telemetry.watch(["a"], 1000)
     for step_us in (1000, 10_500, 500, 1000):
         telemetry.advance(step_us, 0)
@@ -118,7 +147,7 @@ def test_readings_fit_into_an_answer_with_the_longest_names(bench):
 
 @pytest.mark.parametrize("readings", [10, 100_000])
 def test_memory_does_not_grow_with_readings(readings):
-    telemetry = Telemetry(32, lambda name: 1.5)
+    telemetry = Telemetry(32, lambda name: 1.5, lambda name: NOW)
     telemetry.watch(["a"], 1000)
     parts = (telemetry._times, telemetry._which, telemetry._values)
     before = [sys.getsizeof(part) for part in parts]
