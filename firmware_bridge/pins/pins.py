@@ -311,6 +311,10 @@ def _refused(what: str, error: FirmwareError) -> Refused:
     return refused
 
 
+def _moment(ticks_us: int) -> Moment:
+    return Moment(ticks_us / 1e6, 1e-6)
+
+
 def _named(kind: str, name: str, there: Mapping[str, Any]) -> Any:
     if name not in there:
         raise UnknownName(
@@ -319,7 +323,3 @@ def _named(kind: str, name: str, there: Mapping[str, Any]) -> Any:
             fix="Name one of those, or put it into the configuration.",
         )
     return there[name]
-def _moment(ticks_us: int) -> Moment:
-    return Moment(ticks_us / 1e6, 1e-6)
-
-

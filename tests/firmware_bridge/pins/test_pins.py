@@ -121,16 +121,6 @@ def test_nothing_acts_unasked_and_a_dry_run_only_records():
     rig = Rig(allow=("heater",), dry_run=True)
     rig.pins.lease.tick()
     with pytest.raises(NotAllowed):
-def test_a_reading_is_of_when_its_chip_measured(rig, monkeypatch):
-    monkeypatch.setattr(rig.sensor, "age", lambda: (400_000, 100_000))
-    sensor = rig.pins.sensor("temperature")
-    for reading in (sensor.read(), next(sensor.stream(0.1))):
-        assert reading.time_s == pytest.approx(999.6, abs=1e-5)
-        assert reading.uncertainty_s == pytest.approx(0.1, abs=1e-5)
-    with pytest.raises(StaleReading, match=r"of the last 0\.3 s"):
-        sensor.latest(0.3)
-
-
         rig.pins.output("fan").on()
     rig.pins.output("heater").on()
     assert rig.heater.written == [0]
@@ -182,6 +172,16 @@ def test_a_reading_is_of_when_it_was_read(rig):
     reading = rig.pins.sensor("temperature").read()
     assert (reading.value, reading.unit) == (21.5, "degC")
     assert reading.time_s == pytest.approx(1000, abs=1e-5)
+
+
+def test_a_reading_is_of_when_its_chip_measured(rig, monkeypatch):
+    monkeypatch.setattr(rig.sensor, "age", lambda: (400_000, 100_000))
+    sensor = rig.pins.sensor("temperature")
+    for reading in (sensor.read(), next(sensor.stream(0.1))):
+        assert reading.time_s == pytest.approx(999.6, abs=1e-5)
+        assert reading.uncertainty_s == pytest.approx(0.1, abs=1e-5)
+    with pytest.raises(StaleReading, match=r"of the last 0\.3 s"):
+        sensor.latest(0.3)
 
 
 def test_an_old_reading_is_not_passed_off_as_new(rig):
