@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Late"]
+__all__ = ["Late", "LateLogger"]
 
 
 class Late:
@@ -29,3 +30,38 @@ class Late:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self._name), name)
+
+
+class LateLogger:
+    """Stands for ``logging.getLogger(name)``, at 0.4 MB less where there is nothing to say.
+
+    Nobody hears what is below a warning who has not imported ``logging`` to say so; a warning is always told.
+
+    Parameters
+    ----------
+    name : str
+        The logger's.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, message: str, *values: object) -> None:
+        """Tell what helps to find out what happened."""
+        if "logging" in sys.modules:
+            self._tell("debug", message, values)
+
+    def info(self, message: str, *values: object) -> None:
+        """Tell what was decided."""
+        if "logging" in sys.modules:
+            self._tell("info", message, values)
+
+    def warning(self, message: str, *values: object) -> None:
+        """Tell what whoever runs this should know of."""
+        self._tell("warning", message, values)
+
+    def _tell(self, level: str, message: str, values: tuple[object, ...]) -> None:
+        # The line that is told of is that of who called.
+        getattr(import_module("logging").getLogger(self._name), level)(message, *values, stacklevel=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import stat
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from edge_sdk.errors import FrameError, StorageError
 from edge_sdk.frame.array import to_bgr
 from edge_sdk.frame.header import Header, read_header
 from edge_sdk.frame.opencv import cv2
+from edge_sdk.late import LateLogger
 
 __all__ = ["SUFFIXES", "decode", "read", "write"]
 
-log = logging.getLogger(__name__)
+log = LateLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 

@@ -6,7 +6,6 @@ gets that one; whoever names the family gets the best that fits.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.bundle import Bundle, find_bundle, list_bundles, open_bundle
 from edge_sdk.bundle.folder import SUFFIXES
 from edge_sdk.errors import BundleError
-from edge_sdk.late import Late
+from edge_sdk.late import Late, LateLogger
 
 if TYPE_CHECKING:
     from edge_sdk.memory import outline
@@ -27,7 +26,7 @@ else:
 
 __all__ = ["Member", "best_variant", "open_family", "variant_files"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 
 
 def variant_files(bundle: str | os.PathLike[str]) -> tuple[Path, ...]:

@@ -6,7 +6,6 @@ first, and its memory goes back to the system.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -17,13 +16,14 @@ from typing import Protocol
 from weakref import WeakMethod
 
 from edge_sdk.errors import ClosedError, OverBudget
+from edge_sdk.late import LateLogger
 from edge_sdk.memory.trim import trim
 from edge_sdk.runtime import Model
 from edge_sdk.units import format_bytes
 
 __all__ = ["Acquire", "Loader", "Part"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 
 
 class Acquire(Protocol):

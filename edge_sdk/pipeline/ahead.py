@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from edge_sdk.late import LateLogger
+
 __all__ = ["begin_ahead"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 
 
 def begin_ahead(work: Callable[[], None]) -> threading.Thread:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Generator
 
 from edge_sdk.errors import OverBudget
+from edge_sdk.late import LateLogger
 from edge_sdk.pipeline.answer import State
 from edge_sdk.pipeline.decoder import Decoder
 from edge_sdk.pipeline.lookup import Lookup
@@ -17,7 +17,7 @@ from edge_sdk.pulse import PULSE
 
 __all__ = ["Generation", "draw"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 
 # After guesses that did not pay none are made for this many tokens, and for twice as many the next time.
 _REST, _REST_MOST = 16, 256

@@ -7,7 +7,6 @@ content, engine and processor. It is written beside its place and then renamed, 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import struct
 import threading
@@ -23,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.bundle import Bundle
+from edge_sdk.late import LateLogger
 from edge_sdk.pipeline.item import Item, common
 from edge_sdk.pipeline.kv_cache import Caches, Layout
 from edge_sdk.runtime import Array
 
 __all__ = ["Head", "HeadFile"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 _MAGIC, _FORMAT = b"edge head\n", 1
 _START = struct.Struct("<10sII")  # the above, then size and checksum of the header
 _SUFFIX, _UNFINISHED = ".head", ".unfinished"

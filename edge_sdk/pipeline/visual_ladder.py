@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from edge_sdk.errors import PromptError
 from edge_sdk.frame import Frame
+from edge_sdk.late import LateLogger
 from edge_sdk.pipeline.visual_token import average, merge, pool
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ladder", "TokenWish"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 
 _REMEMBERED = 16
 

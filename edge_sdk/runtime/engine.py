@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from boards.topology import big_processors
 from edge_sdk.bundle.tflite import TfliteModel
 from edge_sdk.errors import EdgeError, MissingDependency, ModelError
-from edge_sdk.late import Late
+from edge_sdk.late import Late, LateLogger
 from edge_sdk.runtime.litert import LiteRtModel
 from edge_sdk.runtime.litert_library import load_library
 from edge_sdk.runtime.model import CPU, Model
@@ -31,7 +30,7 @@ else:  # what a model in LiteRT on the CPU does without
 
 __all__ = ["ENGINES", "is_packed", "open_model", "pack_weights"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 ENGINES = ("litert", "interpreter")  # in the order in which "auto" tries them
 # Below this, packing takes some 10 ms and the packed weights little memory.
 _WORTH_CACHING_BYTES = 2 << 20

@@ -5,7 +5,6 @@ The engines have no other way to say why a model was refused, and greet every pr
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import threading
@@ -13,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from edge_sdk.late import LateLogger
+
 __all__ = ["Caught", "caught"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 _STDERR = 2
 # How the engines begin their lines; the last is the second line of one complaint.
 _LABELS = ("INFO: ", "WARNING: ", "ERROR: ", "VERBOSE: ", "See instructions: ")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import logging
 import os
 import struct
 import time
@@ -20,12 +19,13 @@ from pathlib import Path
 
 from edge_sdk.bundle import user_folder
 from edge_sdk.errors import StorageError
+from edge_sdk.late import LateLogger
 from edge_sdk.runtime.region import Region
 from edge_sdk.units import format_bytes
 
 __all__ = ["WeightCache"]
 
-logger = logging.getLogger(__name__)
+logger = LateLogger(__name__)
 _SUFFIX, _UNFINISHED = ".weights", ".unfinished"
 _INDEX, _INDEX_MAX = "contents.json", 64
 _ABANDONED_S = 3600.0

@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from edge_sdk.late import Late
+import pytest
+
+from edge_sdk.late import Late, LateLogger
 
 _START = """
 import sys
 import edge_sdk
 edge_sdk.load
-for name in ("subprocess", "signal", "edge_sdk.memory.plan", "edge_sdk.memory.budget", "edge_sdk.memory.footprint",
-             "boards.profile", "edge_sdk.runtime.interpreter", "edge_sdk.runtime.delegate", "edge_sdk.bundle.spiece"):
+for name in ("logging", "subprocess", "signal", "edge_sdk.memory.plan", "edge_sdk.memory.budget",
+             "edge_sdk.memory.footprint", "boards.profile", "edge_sdk.runtime.interpreter",
+             "edge_sdk.runtime.delegate", "edge_sdk.bundle.spiece"):
     if name in sys.modules:
         print(name)
 """
@@ -34,3 +37,22 @@ def test_what_is_set_in_the_module_shows() -> None:
 def test_what_loads_a_bundle_imports_neither_planner_nor_boards_nor_what_starts_processes() -> None:
     ended = subprocess.run([sys.executable, "-c", _START], capture_output=True, text=True, check=True)
     assert ended.stdout == ""
+
+
+def test_a_logger_tells_what_is_listened_to_and_where_it_comes_from(caplog: pytest.LogCaptureFixture) -> None:
+    logger = LateLogger("edge_sdk.some")
+    with caplog.at_level("INFO", "edge_sdk.some"):
+        logger.debug("not this")
+        logger.info("%d of %s", 3, "these")
+        logger.warning("and this")
+    assert caplog.record_tuples == [("edge_sdk.some", 20, "3 of these"), ("edge_sdk.some", 30, "and this")]
+    assert {record.filename for record in caplog.records} == {"test_late.py"}
+
+
+def test_a_warning_is_told_where_nobody_set_up_logging_and_what_is_less_is_not() -> None:
+    code = (
+        "import sys; from edge_sdk.late import LateLogger; logger = LateLogger('some'); logger.info('nothing');"
+        "assert 'logging' not in sys.modules; logger.warning('the card is %s', 'full')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == "the card is full\n"
