@@ -126,11 +126,14 @@ class Binding:
     def _bind(self, name: str) -> BoundRun:
         size = tokens(self._model.signatures[name])
         ends = [names.ends(decoding=size == 1) for names in self._names]
-        run = self._model.bind(
-            name,
-            inputs={before: cache for (before, _), cache in zip(ends, self._caches.arrays, strict=True)},
-            outputs={after: cache for (_, after), cache in zip(ends, self._caches.arrays, strict=True)},
-        )
+        inputs = {before: cache for (before, _), cache in zip(ends, self._caches.arrays, strict=True)}
+        outputs = {after: cache for (_, after), cache in zip(ends, self._caches.arrays, strict=True)}
+        # Scores are read before the next run, so that runs which give as many share them: 0.2 MB for 49 152 words.
+        told = self._model.signatures[name].outputs.get("logits")
+        scores = next((bound.run.outputs["logits"] for bound in self._bound.values()), None)
+        if told is not None and scores is not None and (told.shape, told.dtype) == (scores.shape, scores.dtype):
+            outputs["logits"] = scores
+        run = self._model.bind(name, inputs=inputs, outputs=outputs)
         return BoundRun(run, size, self._feeder)
 
 

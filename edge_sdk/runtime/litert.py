@@ -90,7 +90,9 @@ class LiteRtModel(Model):
         self._program: Program | None = None
         self._whole = whole
         self._groups = () if whole else cache_groups(description)
-        self._told = {name: _told(item) for name, item in description.signatures.items()} if self._groups else {}
+        known: dict[tuple[object, ...], TensorSpec] = {}
+        told = {name: _told(item, known) for name, item in description.signatures.items()} if self._groups else {}
+        self._told: dict[str, Signature] = told
         # A limit on the size of files holds for XNNPACK's file in memory too, and passing it ends the process.
         limit_bytes = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         if cache_file == IN_MEMORY and 0 <= limit_bytes < 2 * region.size:
@@ -263,9 +265,13 @@ class _LiteRtRun(Run):
                 fix="Bind it again.",
             )
         self._bring_in()
-        if self._program.rows is not None and self._tokens is not None and self._model._attendant is None:
-            self._program.rows.copy(self._tokens)
+        rows, looked_up = self._program.rows, 0
+        if rows is not None and self._tokens is not None and self._model._attendant is None:
+            rows.copy(self._tokens)
+            looked_up = self._tokens.size
         status = self._function(compiled, index, inputs, input_handles, outputs, output_handles)
+        if looked_up > 1:
+            self._program.advise(mmap.MADV_DONTNEED)
         if status and not self._model._cancelled:
             raise ModelError(
                 f"{self._model.name} failed while running {self.signature.name!r}.",
@@ -278,20 +284,23 @@ def _fed_elements(signature: Signature) -> dict[str, int]:
     return {name: prod(spec.shape) for name, spec in signature.inputs.items() if name not in signature.outputs}
 
 
-def _told(signature: SignatureInfo) -> Signature:
-    """Give a signature as the file describes it."""
+def _told(signature: SignatureInfo, known: dict[tuple[object, ...], TensorSpec]) -> Signature:
+    """Give a signature as the file describes it; a cache is a tensor of many, and described once."""
     ends = [
-        end_names([_spec(key, item) for key, item in tensors.items()], end)
+        end_names([_spec(key, item, known) for key, item in tensors.items()], end)
         for end, tensors in (("input", signature.inputs), ("output", signature.outputs))
     ]
     return Signature(signature.name, *ends)
 
 
-def _spec(name: str, told: TensorInfo) -> TensorSpec:
+def _spec(name: str, told: TensorInfo, known: dict[tuple[object, ...], TensorSpec]) -> TensorSpec:
+    key = (name, told.shape, told.dtype, told.scale, told.zero_point)
+    if found := known.get(key):
+        return found
     quantization = None
     if told.scale is not None and told.zero_point is not None:
         quantization = Quantization(told.scale, told.zero_point)
-    return TensorSpec(name, told.shape, numpy_type(told.dtype, name, name), quantization)
+    return known.setdefault(key, TensorSpec(name, told.shape, numpy_type(told.dtype, name, name), quantization))
 
 
 def _destroy(lib: LiteRt, buffers: list[c_void_p]) -> None:
