@@ -48,6 +48,9 @@ def answer_smear(job: Job) -> dict[str, Any]:
     import sentencepiece  # noqa: F401
 
     import edge_sdk as edge
+    import edge_sdk.bundle.card
+    import edge_sdk.bundle.spiece
+    import edge_sdk.pipeline.vision
     from edge_sdk.runtime import WeightCache
 
     load, frame = edge.load, edge.Frame  # imports what they need

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ def load(
         # That engine takes none, or none is installed: to find out which board this is would take 25 ms and 3 MB.
         delegate = "cpu"
     opened = open_bundle(path)
+    if opened.card or opened.metadata.vision:
+        import_module("edge_sdk.pipeline.vision")  # now, rather than in the first answer
     parts = bundle_parts(opened, engine=engine, threads=threads, weight_cache=cache, delegate=delegate)
     return VisionLanguageModel(opened, Loader(parts))
 
