@@ -19,7 +19,9 @@ _MOST = 64  # readings in an answer; fewer come where its buffer holds no more
 # A long answer is many lines, each of which a line may lose: after a loss half as many are asked for, and four more
 # after each full answer that came at once, which settles where about as much is lost as is won.
 _LEAST, _MORE = 4, 4
-_FIRST_S = 1.0  # for an answer, before fewer are asked for; then twice as long
+# For an answer, or so many times what the last one took, before fewer are asked for; then twice as long. The link sends
+# the same request after ever longer waits, which is for a line that is slow: one that loses is asked anew.
+_FIRST_S, _TIMES = 0.1, 4
 _QUEUE = 4096
 _FORGOTTEN = -1  # no epoch: what is in the ring is not asked for
 _RING = 1024  # at least as many as a microcontroller keeps
@@ -92,6 +94,7 @@ class Telemetry:
         self._next, self._most, self._behind = 0, _MOST, False
         self._watched = False
         self._began_in = 0
+        self._took_s = 0.0
         self._fetched_s = 0.0
 
     def follow(self, name: str, period_s: float) -> Generator[Sample, None, None]:
@@ -155,7 +158,7 @@ class Telemetry:
 
     def _answer(self) -> Mapping[str, Any]:
         """Ask for as many readings as the line lets through; fewer when it loses."""
-        end_s, wait_s = self._clock() + TIMEOUT_S, _FIRST_S
+        end_s, wait_s = self._clock() + TIMEOUT_S, max(_FIRST_S, _TIMES * self._took_s)
         while True:
             most, left_s = self._most, end_s - self._clock()
             try:
@@ -165,7 +168,7 @@ class Telemetry:
                     raise
                 self._most, wait_s = max(_LEAST, most // 2), 2 * wait_s
                 continue
-            rows = answer.body.get("rows")
+            rows, self._took_s = answer.body.get("rows"), answer.received_s - answer.sent_s
             if answer.sends > 1:
                 self._most = max(_LEAST, most // 2)
             elif isinstance(rows, list) and len(rows) == most:

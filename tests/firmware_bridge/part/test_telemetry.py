@@ -22,7 +22,7 @@ class Ring:
         self.epoch = 1
         self.start = 0
         self.errors: list[BridgeError] = []
-        self.now_s = 100.0
+        self.now_s, self.takes_s = 100.0, 0.0
         self.asked: list[tuple[int, float]] = []
         self.lost: Callable[[int], int] | None = None
 
@@ -36,13 +36,14 @@ class Ring:
     def readings(self, start: int, most: int, timeout_s: float) -> Answer:
         self.asked.append((most, timeout_s))
         sends = self.lost(most) if self.lost else 1
-        if not sends:
-            self.now_s += timeout_s
+        asked_s = self.now_s
+        self.now_s += min(timeout_s, self.takes_s) if sends else timeout_s
+        if not sends or self.takes_s > timeout_s:
             raise BridgeTimeout("no answer")
         first = min(max(start, self.start, len(self.rows) - 16), len(self.rows))
         rows = self.rows[first : first + most]
         body = {"first": first, "next": len(self.rows), "names": self.names, "rows": rows}
-        return Answer(body, self.now_s, self.now_s, sends)
+        return Answer(body, asked_s, self.now_s, sends)
 
     def sample(self, times: int = 1) -> None:
         for _ in range(times):
@@ -166,7 +167,7 @@ def test_answers_that_never_come_whole_are_asked_for_in_ever_smaller_pieces() ->
     follower = ring.telemetry().follow("t", 0.1)
     ring.lost = lambda most: int(most < 16)
     assert next(follower)[0] == 0.0
-    assert ring.asked[:4] == [(64, 1.0), (32, 2.0), (16, 4.0), (8, 3.0)]
+    assert ring.asked[:4] == [(64, 0.1), (32, 0.2), (16, 0.4), (8, 0.8)]
 
 
 def test_a_line_that_lets_nothing_through_is_told_in_ten_seconds() -> None:
@@ -175,7 +176,17 @@ def test_a_line_that_lets_nothing_through_is_told_in_ten_seconds() -> None:
     ring.lost = lambda most: 0
     with pytest.raises(BridgeTimeout):
         next(follower)
-    assert ring.now_s == 110
+    assert ring.now_s == pytest.approx(110)
+    assert [most for most, _ in ring.asked][-3:] == [4, 4, 4]
+
+
+def test_a_line_that_is_slow_is_waited_for() -> None:
+    ring = Ring()
+    follower = ring.telemetry().follow("t", 0.1)
+    ring.takes_s = 0.5
+    list(islice(follower, 3))
+    assert ring.asked[:4] == [(64, 0.1), (32, 0.2), (16, 0.4), (8, 0.8)]
+    assert {wait_s for _, wait_s in ring.asked[4:]} == {2.0}  # four times what the last one took
 
 
 def test_a_line_that_loses_long_answers_delivers_all() -> None:
