@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def telemetry(
     every_s = max(_EVERY_S, seconds / 600)
     with Rig(interpreter, folder, faults, seed=seed, memory_ms=round(1000 * every_s)) as rig:
         with open_bridge(rig.port) as bridge:
-            begun_s = time.monotonic()
+            alone = _alone(rig.served.process.pid)
+            begun_s, idle = time.monotonic(), _idle_s(rig.served.process.pid)
             for reading in bridge.sensor("count").stream(0.001):
                 unseen, told = _missed(last, reading, unseen, told)
                 last, count = reading, count + 1
@@ -68,13 +70,18 @@ def telemetry(
                 if now_s >= seconds:
                     break
             statistics = bridge.statistics
+            waited_s, stolen_s = (after - was for was, after in zip(idle, _idle_s(rig.served.process.pid), strict=True))
         held = [event["memory"] for event in rig.events() if "memory" in event]
         stamps_us = [event["us"] for event in rig.events() if "memory" in event]
     return {
         "seconds": round(now_s, 1),
         "readings": count,
         "per_second": round(count / now_s, 1),
-        "periods_left_out": round(1000 * now_s) - count - told,  # the device was too busy to sample: times tell it
+        "periods_left_out": round(1000 * now_s) - count - told,
+        "device_real_time": alone,
+        # While the device has no processor, each millisecond leaves a period out.
+        "device_waited_s": round(waited_s, 3),
+        "machine_stolen_s": round(stolen_s, 3),
         "missed_and_told": told,
         "missed_unseen": unseen,
         "retransmits": statistics.retransmits,
@@ -82,6 +89,25 @@ def telemetry(
         "device_heap_bytes": _ends(held),
         "device_looks": len(stamps_us),
     }
+
+
+def _alone(process: int) -> bool:
+    """Let the stand-in of a microcontroller, which has a processor of its own, go before all else, if this may."""
+    try:
+        os.sched_setscheduler(process, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        return False
+    return True
+
+
+def _idle_s(process: int) -> tuple[float, float]:
+    """Say how long a process has waited for a processor, and each of the machine's for its host.
+
+    Source: the kernel's Documentation/scheduler/sched-stats.rst (schedstat), and proc_stat(5) (steal).
+    """
+    waited_s = int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    every, *each = (line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu"))
+    return waited_s, int(every[8]) / os.sysconf("SC_CLK_TCK") / len(each)
 
 
 def _missed(last: Reading | None, reading: Reading, unseen: int, told: int) -> tuple[int, int]:

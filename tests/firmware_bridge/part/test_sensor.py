@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -102,10 +101,9 @@ def test_a_reading_is_of_when_the_chip_measured(
         reading = temperature.read()
         assert abs(reading.time_s - slow.measured_s) <= reading.uncertainty_s - 0.375
         assert 0.375 <= reading.uncertainty_s < 0.4
-    with closing(temperature.stream(0.1)) as stream:
-        for reading in islice(stream, 20):
-            assert abs(reading.time_s - slow.measured_s) <= reading.uncertainty_s - 0.375
-            assert 0.375 <= reading.uncertainty_s < 0.4
+    for reading in islice(temperature.stream(0.1), 20):
+        assert abs(reading.time_s - slow.measured_s) <= reading.uncertainty_s - 0.375
+        assert 0.375 <= reading.uncertainty_s < 0.4
 
 
 def test_what_was_measured_too_long_ago_is_not_the_latest_though_it_was_read_just_now(
@@ -141,8 +139,7 @@ def test_firmware_that_knows_no_age_is_taken_at_its_word(
         monkeypatch.setitem(group_edge.COMMANDS, command, (*group_edge.COMMANDS[command][:3], without))
     reading = temperature.read()
     assert abs(reading.time_s - stand.time.now_s) <= 0.01
-    with closing(temperature.stream(0.1)) as stream:
-        assert all(reading.uncertainty_s < 0.01 for reading in islice(stream, 5))
+    assert all(reading.uncertainty_s < 0.01 for reading in islice(temperature.stream(0.1), 5))
 
 
 @pytest.mark.parametrize("told", [{"age": "old"}, {"age": 1.5}, {"within": None}])
