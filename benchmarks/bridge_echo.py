@@ -104,6 +104,10 @@ def measure(echoes: int) -> dict[str, Any]:
     for held, process in ((bare_held, bare_process), (bridge_held, bridge_process)):
         os.close(held)
         process.wait(timeout=10)
+    return _compared(took) | {"echoes": echoes, "frame_bytes": len(frame), "retransmits": counted.retransmits}
+
+
+def _compared(took: dict[str, list[float]]) -> dict[str, Any]:
     low, middle, high = statistics.quantiles([b / a for a, b in zip(took["bare"], took["bridge"], strict=True)], n=4)
     bare_us, bridge_us = statistics.median(took["bare"]), statistics.median(took["bridge"])
     return {
@@ -115,9 +119,6 @@ def measure(echoes: int) -> dict[str, Any]:
             "p25": round(low, 3),
             "p75": round(high, 3),
         },
-        "echoes": echoes,
-        "frame_bytes": len(frame),
-        "retransmits": counted.retransmits,
     }
 
 

@@ -171,7 +171,6 @@ def compare(asked: argparse.Namespace) -> dict[str, Any]:
                 told = {key: value for key, value in run.items() if key != "answer"}
                 print(f"{number + 1}/{asked.turns} {side:10} {told}", flush=True)
     ran = {side: runs for side, runs in found.items() if not any("failed" in run for run in runs)}
-    plain = [run["tokens_per_s"] for run in ran.get("plain", [])]
     measures = ("tokens_per_s", "read_bytes_per_token", "faults_per_token")
     return {
         "skipped": [],
@@ -186,12 +185,18 @@ def compare(asked: argparse.Namespace) -> dict[str, Any]:
         "without_limit_tokens_per_s": free["tokens_per_s"],
         "failed": {side: runs[0].get("failed") for side, runs in found.items() if side not in ran},
         "sides": {side: {key: _summary(runs, key) for key in measures} for side, runs in ran.items()},
-        "ratio": {
-            side: round(median(run["tokens_per_s"] / base for run, base in zip(runs, plain, strict=True)), 3)
-            for side, runs in ran.items()
-            if plain
-        },
+        "ratio": _ratios(ran),
         "same_answer": all(run["answer"] == free["answer"] for runs in ran.values() for run in runs),
+    }
+
+
+def _ratios(ran: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Give how much faster each side decodes than the plain one, which ran in the same turn."""
+    plain = [run["tokens_per_s"] for run in ran.get("plain", [])]
+    return {
+        side: round(median(run["tokens_per_s"] / base for run, base in zip(runs, plain, strict=True)), 3)
+        for side, runs in ran.items()
+        if plain
     }
 
 

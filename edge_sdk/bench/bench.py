@@ -22,7 +22,7 @@ from edge_sdk.bench.report import Condition, Report, Subject
 from edge_sdk.bench.sight import takes_frames
 from edge_sdk.bench.tally import limits_of, measures_of, read_name
 from edge_sdk.bench.work import work_of
-from edge_sdk.bundle import open_bundle, sha256
+from edge_sdk.bundle import Bundle, open_bundle, sha256
 from edge_sdk.errors import EdgeError
 from edge_sdk.memory import best_variant, check_settings, engine_threads
 from edge_sdk.memory.outline import outline_of
@@ -100,14 +100,11 @@ class Bench:
         if budget is not None:
             parse_bytes(budget)
         with open_bundle(path) as opened:
-            known = None if threads else remembered_threads(opened, WeightCache.usual())
-            threads = threads or (known.threads if known else engine_threads())
+            threads = threads or _best_threads(opened)
             outline = outline_of(opened, opened.card.name if opened.card else path.stem)
             self._work = work_of(opened)
-            kinds = ["load", "use", *(["run"] if opened.version is None else [])]
-            kinds += ["decode"] if outline.language else []
+            self._kinds = _kinds(plain=opened.version is None, speaks=bool(outline.language))
             sees = takes_frames(opened)
-        self._kinds = [*kinds, "memory", "limit"]
         # Sizes that are told alike are read once.
         self._sets = self._fitting(
             sorted({read_name(size): size for size in self._work.decode_bytes.values()}.values())
@@ -245,6 +242,17 @@ def run(bundle: str | os.PathLike[str], **settings: object) -> Report:
         for _ in steps:
             pass
     return bench.report
+
+
+def _best_threads(bundle: Bundle) -> int:
+    """Give how many were measured to be best, or else the strong cores."""
+    known = remembered_threads(bundle, WeightCache.usual())
+    return known.threads if known else engine_threads()
+
+
+def _kinds(*, plain: bool, speaks: bool) -> tuple[str, ...]:
+    """Name what is done in every turn: a bare model is run as it is."""
+    return ("load", "use", *(["run"] if plain else []), *(["decode"] if speaks else []), "memory", "limit")
 
 
 def _place() -> Path:

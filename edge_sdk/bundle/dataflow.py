@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.bundle.flatbuffer import FlatReader
+from edge_sdk.bundle.graph import Graphs
 from edge_sdk.bundle.operation import OPERATORS
 from edge_sdk.bundle.record import Integers, Records
 from edge_sdk.bundle.tflite import TYPES
@@ -76,24 +77,21 @@ def read_dataflow(view: memoryview, name: str) -> tuple[Dataflow, ...]:
     """
     reader = FlatReader(view, name)
     with reader.guard():
-        root = reader.root()
-        graphs = list(root.tables(2))
-        codes = [max(item.integer(0, "i8"), item.integer(3)) for item in root.tables(1)]
-        known = np.array([OPERATORS[code] if 0 <= code < len(OPERATORS) else "CUSTOM" for code in codes])
+        graphs = Graphs.of(reader)
+        known = np.array([OPERATORS[code] if 0 <= code < len(OPERATORS) else "CUSTOM" for code in graphs.codes])
         constant = _constants(reader)
-        tensors, tensor_counts = Records.of(reader, graphs, 0)
+        tensors, operators = graphs.tensors, graphs.operators
         shapes = _shapes(tensors)
         sizes = np.ceil(
             shapes.prod(axis=1) * np.array([bits for _, bits in TYPES])[tensors.integers(1, "i8")] / 8
         ).astype(np.int64)
         buffers = tensors.integers(2, "u32")
         buffers = np.where(constant[buffers] | (tensors.integers(10, "u32") > 0), buffers, -1)
-        operators, counts = Records.of(reader, graphs, 3)
         names = known[operators.integers(0, "u32")]
         strides, pools = _strides(reader, operators, names)
         found = []
-        for place, graph in enumerate(graphs):
-            part, run = _part(tensor_counts, place), _part(counts, place)
+        for place, graph in enumerate(graphs.tables):
+            part, run = _part(graphs.tensor_counts, place), _part(graphs.operator_counts, place)
             uses = _operands(operators, 1, run)
             found.append(
                 Dataflow(

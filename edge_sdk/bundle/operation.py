@@ -1,11 +1,13 @@
-"""The names of TFLite's built-in operators, in the order of their codes.
+"""The names of TFLite's built-in operators, in the order of their codes, and the codes that a model uses.
 
 Source: enum BuiltinOperator of the TensorFlow Lite schema, as in LiteRT 2.3.
 """
 
 from __future__ import annotations
 
-__all__ = ["OPERATORS"]
+from edge_sdk.bundle.flatbuffer import Table
+
+__all__ = ["OPERATORS", "operator_codes"]
 
 _NAMES = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP
@@ -39,3 +41,8 @@ _NAMES = """
 """
 
 OPERATORS = tuple(_NAMES.split())
+
+
+def operator_codes(root: Table) -> list[int]:
+    """Give the codes of a model's operators; those above 127 have a field of their own, and 127 in the older one."""
+    return [max(item.integer(0, "i8"), item.integer(3)) for item in root.tables(1)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sdk.bundle.flatbuffer import FlatReader
+from edge_sdk.bundle.graph import Graphs
 from edge_sdk.bundle.operation import OPERATORS
 from edge_sdk.bundle.record import Records
 from edge_sdk.bundle.tflite import TYPES
@@ -36,19 +37,16 @@ def row_scaled(view: memoryview, name: str) -> tuple[str, ...]:
     """
     reader = FlatReader(view, name)
     with reader.guard():
-        root = reader.root()
-        graphs = list(root.tables(2))
-        codes = [max(item.integer(0, "i8"), item.integer(3)) for item in root.tables(1)]
-        tensors, tensor_counts = Records.of(reader, graphs, 0)
-        operators, counts = Records.of(reader, graphs, 3)
-        before = np.repeat(np.cumsum(tensor_counts) - tensor_counts, counts)  # tensors of the graphs before its own
+        graphs = Graphs.of(reader)
+        tensors, operators, counts = graphs.tensors, graphs.operators, graphs.tensor_counts
+        before = np.repeat(np.cumsum(counts) - counts, graphs.operator_counts)  # tensors of the graphs before its own
         used, given = operators.targets(1), operators.targets(2)
         there = (operators.counts(used, 4) > _CONSTANTS) & (operators.counts(given, 4) > _RESULT)
         constants = operators.number(used[there], _CONSTANTS)
         real = tensors.integers(1, "i8")[before[there] + operators.number(given[there], _RESULT)] == _REAL
         # What is left out is -1, which stands for the last tensor here: of the two kinds neither may do so.
         found = operators.integers(0, "u32")[there][real & _scaled(reader, tensors)[before[there] + constants]]
-        names = {OPERATORS[codes[code]] for code in set(found.tolist())}
+        names = {OPERATORS[graphs.codes[code]] for code in set(found.tolist())}
         return tuple(kind for kind in _KINDS if kind in names)
 
 

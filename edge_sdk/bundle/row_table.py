@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_sdk.bundle.flatbuffer import FlatReader, Table
-from edge_sdk.bundle.operation import OPERATORS
+from edge_sdk.bundle.operation import OPERATORS, operator_codes
 from edge_sdk.bundle.record import Records
 
 __all__ = ["RowTable", "row_table"]
@@ -51,7 +51,7 @@ def row_table(view: memoryview, name: str) -> RowTable | None:
     reader = FlatReader(view, name)
     with reader.guard():
         root = reader.root()
-        codes = [max(item.integer(0, "i8"), item.integer(3)) for item in root.tables(1)]
+        codes = operator_codes(root)
         if _LOOK_UP not in codes:
             return None
         for graph in root.tables(2):

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -24,6 +25,11 @@ from edge_sdk.frame import Frame
 from edge_sdk.pipeline import Answer, VisionLanguageModel, load
 from edge_sdk.pipeline.overlay import draw
 from edge_sdk.sources import open_camera
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from edge_sdk.pipeline.settings import SettingsArguments
 
 __all__ = ["ask"]
 
@@ -59,17 +65,13 @@ _GREYS = ((0, 1.0), (128, None), (255, None))
 def ask(
     words: tuple[str, ...],
     bundle: str,
-    max_tokens: int | None,
-    temperature: float,
-    seed: int | None,
-    visual_tokens: int | None,
-    deadline_ms: float | None,
     region: Region | None,
     as_json: bool,
     overlay: Path | None,
     budget: str | None,
     engine: str,
     threads: int | None,
+    **settings: Unpack[SettingsArguments],
 ) -> None:
     """Ask a QUESTION about one or more frames, or about none.
 
@@ -86,32 +88,27 @@ def ask(
       edge ask photo.jpg "Is there a white cell?" --region 160,120,320,240
       edge ask "What can you do?"
     """
-    *uris, question = words
-    if not uris and Path(question).is_file():
-        raise click.UsageError(f"What about {question}? The question is missing.")
-    if question == "-":
-        question = sys.stdin.read().strip()
+    uris, question = _told(words)
     frames = _frames(uris, overlay)
     task = "all" if overlay else "ask" if frames else "text"
     with load(bundle, budget=budget, task=task, engine=engine, threads=threads) as model:
         if overlay is not None:
             marked = draw(frames[0], model.count(frames[0], region=region))
-        if deadline_ms is not None and frames and model.visual_tokens:
+        if settings["deadline_ms"] is not None and frames and model.visual_tokens:
             _practise(model, question, frames[0])
-        answer = model.ask(
-            question,
-            frames,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            seed=seed,
-            visual_tokens=visual_tokens,
-            deadline_ms=deadline_ms,
-            region=region,
-        )
+        answer = model.ask(question, frames, region=region, **settings)
         _print(answer, question, model, as_json)
         if overlay is not None:
             marked.save(overlay)
             click.echo(f"Marked cells: {overlay}", err=True)
+
+
+def _told(words: tuple[str, ...]) -> tuple[list[str], str]:
+    """Give the frames' addresses, and the question."""
+    *uris, question = words
+    if not uris and Path(question).is_file():
+        raise click.UsageError(f"What about {question}? The question is missing.")
+    return uris, sys.stdin.read().strip() if question == "-" else question
 
 
 def _frames(uris: list[str], overlay: Path | None) -> list[Frame]:

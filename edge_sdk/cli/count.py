@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,7 @@ def count(
     region: Region | None,
     form: str | None,
     overlay: Path | None,
-    budget: str | None,
-    engine: str,
-    threads: int | None,
+    **loading: Any,
 ) -> None:
     """Count the cells in pictures, or in what a camera sees; folders are searched for pictures.
 
@@ -72,20 +71,30 @@ def count(
     """
     if bool(paths) == bool(camera):
         raise click.UsageError("Name pictures, or a camera with --camera.")
+    opened = partial(load, bundle, task="count", **loading)
     if camera is not None:
         if overlay is not None:
             raise click.UsageError("--overlay is for pictures, not for a camera.")
-        with load(bundle, budget=budget, task="count", engine=engine, threads=threads) as model:
+        with opened() as model:
             _count_camera(model, camera, frames, gate, region, form)
         return
     if gate or frames is not None:
         raise click.UsageError("--gate and --frames are for a camera: name one with --camera.")
-    pictures = list(_pictures(paths))
+    _count_pictures(opened, list(_pictures(paths)), region, form, overlay)
+
+
+def _count_pictures(
+    opened: Callable[[], VisionLanguageModel],
+    pictures: list[Path],
+    region: Region | None,
+    form: str | None,
+    overlay: Path | None,
+) -> None:
+    """Count them all, and exit with 1 where one could not be."""
     overlays = _overlays(pictures, overlay)
     if overlay is not None:
         overlay.mkdir(parents=True, exist_ok=True)
-    model = load(bundle, budget=budget, task="count", engine=engine, threads=threads)
-    with model, _progress(len(pictures)) as progress:
+    with opened() as model, _progress(len(pictures)) as progress:
         failed = _count_all(model, list(zip(pictures, overlays, strict=True)), region, form, progress)
     if failed:
         click.echo(f"edge: {failed} of {len(pictures)} pictures could not be counted.", err=True)
