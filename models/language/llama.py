@@ -228,8 +228,9 @@ class _Step:
     def transform(self, layer: Layer, x: Value) -> Value:
         """Add the feed-forward part."""
         graph, y = self._graph, self.norm(x)
-        gate, up = graph.linear(y, layer.gate), graph.linear(y, layer.up)
-        return graph.add(x, graph.linear(graph.mul(graph.mul(gate, graph.logistic(gate)), up), layer.down))
+        gate = graph.linear(y, layer.gate)
+        gate = graph.mul(gate, graph.logistic(gate))  # before `up` is there: two such rooms, not three
+        return graph.add(x, graph.linear(graph.mul(gate, graph.linear(y, layer.up)), layer.down))
 
     def _rotate(self, x: Value) -> Value:
         """Turn each pair (first half, second half) by its position's angle."""
