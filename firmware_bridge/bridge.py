@@ -97,6 +97,8 @@ class Bridge:
         Monotonic seconds; waits, unless the bridge is closed.
     """
 
+    kind = "microcontroller"
+
     def __init__(
         self,
         port: Callable[[], Port],
@@ -245,6 +247,11 @@ class Bridge:
     def actions(self) -> list[Action]:
         """What outputs and axes would have done in a dry run."""
         return list(self._permission.actions)
+
+    @property
+    def epoch(self) -> tuple[int, int]:
+        """Which start of it this is, and how often the lease ran out: outputs are safe whenever that has changed."""
+        return self.info.boot, self.lease.lapses
 
     @property
     def statistics(self) -> Statistics:

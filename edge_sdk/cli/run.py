@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +26,8 @@ from edge_sdk.sensors.rule_check import check_rules
 from edge_sdk.sensors.rule_file import read_rules
 from edge_sdk.sensors.scribe import Scribe
 from edge_sdk.sensors.service import Service
-from firmware_bridge import Bridge, open_bridge
+from edge_sdk.sensors.side import Side, Sides
+from firmware_bridge import open_bridge, open_pins
 
 __all__ = ["run"]
 
@@ -33,69 +35,86 @@ __all__ = ["run"]
 @click.command(no_args_is_help=True)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="RULES.toml")
 @click.option("--act", is_flag=True, help="Set outputs and move axes for real: those that [allow] names.")
-@click.option("--bridge", "address", metavar="ADDRESS", help="Another microcontroller than the file says; or sim://.")
+@click.option("--bridge", "address", metavar="ADDRESS", help="The microcontroller, whatever the file says; or sim://.")
+@click.option("--pins", metavar="FILE", help="The board's own pins that FILE describes, whatever the rules say.")
 @click.option("--for", "for_s", type=seconds(), metavar="TIME", help="End after 20s, 5min or 2h; else on Ctrl-C.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep a journal there.")
 @click.option("--log-mb", type=click.FloatRange(LEAST_MB), help="Its limit in MB; the oldest entries go first.")
 @click.option("--no-ask", is_flag=True, help="Leave questions out: neither camera nor model is opened.")
-@click.option("--check", is_flag=True, help="Check the file against the microcontroller, and end.")
+@click.option("--check", is_flag=True, help="Check the file against what is there, and end.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each thing that happens.")
 @click.option("--budget", metavar="AMOUNT", help="How much memory the model may take; else what EDGE_BUDGET says.")
-def run(
-    file: Path,
-    act: bool,
-    address: str | None,
-    for_s: float | None,
-    log: Path | None,
-    log_mb: float | None,
-    no_ask: bool,
-    check: bool,
-    as_json: bool,
-    budget: str | None,
-) -> None:
+def run(file: Path, address: str | None, pins: str | None, check: bool, act: bool, **wishes: Any) -> None:
     """Run a file of rules: watch sensors, and when a limit is passed or a time has come, set outputs or ask.
 
     Without --act it is a dry run: all is read, and what would be set is told. With it, only outputs and axes
     that the file's [allow] names can act, and all are safe again when it ends, or when it stands still.
 
-    Names and values are checked before anything starts. A microcontroller that goes away is waited for; a
-    camera or a model that fails is told, and the rest goes on.
+    Sensors and outputs hang on a microcontroller, on the board's own pins, or on both, as the file says; with
+    --bridge or --pins, or both of them, just there. Names and values are checked before anything starts. A
+    microcontroller that goes away is waited for; a camera or a model that fails is told, and the rest goes on.
 
     \b
     Examples:
       edge run examples/incubator.toml --bridge sim:// --for 20s
       edge run examples/incubator.toml --bridge sim:// --act
-      edge run rules.toml --check
+      edge run rules.toml --pins pins.json --check
       edge run rules.toml --act --log /var/lib/edge/rules.db --log-mb 64
     """
     begin_s = time.monotonic()
     rules = read_rules(file)
-    place = _address(rules, address)
+    with ExitStack() as stack:
+        places = _open(stack, rules, address, pins, act=act)
+        sides = Sides(tuple(places.values()))
+        check_rules(rules, sides.dictionary)
+        if check:
+            click.echo(f"{file}: {len(rules.rules)} rules, all of them can run on {' and '.join(places)}.")
+        else:
+            _serve(stack, rules, sides, tuple(places), begin_s=begin_s, act=act, **wishes)
+
+
+def _open(stack: ExitStack, rules: Rules, address: str | None, pins: str | None, *, act: bool) -> dict[str, Side]:
+    """Open what the rules work on, each by what it is called; ``sim://`` alone stands for what the file says of it."""
+    if not address and not pins:
+        address, pins = rules.bridge, rules.pins
+    allow, found = (*rules.outputs, *rules.axes), dict[str, Side]()
+    if address:
+        place = rules.sim if address == "sim://" else address
+        found[place] = stack.enter_context(open_bridge(place, allow=allow, dry_run=not act))
+    if pins:
+        found[f"the pins of {pins}"] = stack.enter_context(open_pins(pins, allow=allow, dry_run=not act))
+    return found
+
+
+def _serve(
+    stack: ExitStack,
+    rules: Rules,
+    sides: Sides,
+    places: tuple[str, ...],
+    *,
+    begin_s: float,
+    act: bool,
+    for_s: float | None,
+    log: Path | None,
+    log_mb: float | None,
+    no_ask: bool,
+    as_json: bool,
+    budget: str | None,
+) -> None:
+    """Run the service, and show what happens, until its time is over or it is stopped."""
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     view = JsonView() if as_json else PlainView(begin_s, live=live, blocks=_shows_blocks())
-    with ExitStack() as stack:
-        bridge = stack.enter_context(open_bridge(place, allow=(*rules.outputs, *rules.axes), dry_run=not act))
-        check_rules(rules, bridge.dictionary)
-        if check:
-            click.echo(f"{file}: {len(rules.rules)} rules, all of them can run on {place}.")
-            return
-        stack.callback(view.close)
-        acted: Counter[str] = Counter()
-        tell = _teller(view.show, acted, _scribe(stack, rules, log, log_mb, view.show))
-        asker = None if no_ask or not rules.asks else _asker(rules, bridge, budget, tell)
-        if asker is not None:
-            asker.start()
-        service = Service(rules, bridge, tell, act=act, asker=asker)
-        tell(Record(NOTE, begin_s, "rules", _greeting(rules, bridge, place, act=act), {"act": act, "bridge": place}))
-        with _stopped_by_terminate(service):
-            service.run(for_s)
-        _tell_end(tell, acted, act=act)
-
-
-def _address(rules: Rules, address: str | None) -> str:
-    """Give where the microcontroller is; ``sim://`` alone stands for what the file says of it."""
-    place = address or rules.bridge
-    return rules.sim if place == "sim://" else place
+    stack.callback(view.close)
+    acted: Counter[str] = Counter()
+    tell = _teller(view.show, acted, _scribe(stack, rules, log, log_mb, view.show))
+    asker = None if no_ask or not rules.asks else _asker(rules, sides, budget, tell)
+    if asker is not None:
+        asker.start()
+    service = Service(rules, sides, tell, act=act, asker=asker)
+    tell(Record(NOTE, begin_s, "rules", _greeting(rules, places, act=act), {"act": act, "on": places}))
+    with _stopped_by_terminate(service):
+        service.run(for_s)
+    _tell_end(tell, acted, act=act)
 
 
 def _teller(
@@ -124,21 +143,21 @@ def _scribe(
     return scribe.put
 
 
-def _asker(rules: Rules, bridge: Bridge, budget: str | None, tell: Callable[[Record], object]) -> Asker:
+def _asker(rules: Rules, sides: Sides, budget: str | None, tell: Callable[[Record], object]) -> Asker:
     """Make what answers; numpy, camera and model are loaded by the first question."""
 
     def line(sensors: list[object]) -> object:
         return import_module("edge_sdk.pipeline").ReadingLine(sensors, stale="mark", overflow="leave out")
 
     camera = (lambda: edge_sdk.open_camera(rules.camera)) if rules.camera else None
-    return Asker(Opener(lambda: edge_sdk.load(rules.bundle, budget=budget), camera, bridge.sensor, line), tell)
+    return Asker(Opener(lambda: edge_sdk.load(rules.bundle, budget=budget), camera, sides.sensor, line), tell)
 
 
-def _greeting(rules: Rules, bridge: Bridge, place: str, *, act: bool) -> str:
+def _greeting(rules: Rules, places: tuple[str, ...], *, act: bool) -> str:
     names = ", ".join((*rules.outputs, *rules.axes)) or "nothing"
     how = f"acting: {names} may act" if act else "dry run: nothing is set, only told; --act does it"
     title = f"{rules.title} - " if rules.title else ""
-    return f"{title}{len(rules.rules)} rules on {place} ({bridge.info.board}), {how}. Ctrl-C ends it."
+    return f"{title}{len(rules.rules)} rules on {' and '.join(places)}, {how}. Ctrl-C ends it."
 
 
 def _tell_end(tell: Callable[[Record], None], acted: Counter[str], *, act: bool) -> None:

@@ -101,6 +101,12 @@ class Rule:
     ask: Ask | None
     say: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sensor that it goes by, and what it sets and moves."""
+        sensor = (self.when.sensor,) if self.when else ()
+        return (*sensor, *(each.output for each in self.sets), *((self.move.axis,) if self.move else ()))
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -113,7 +119,9 @@ class Rules:
     title : str
         What it is for.
     bridge : str
-        The microcontroller's address.
+        The microcontroller's address; empty without one.
+    pins : str
+        The file that says what hangs on the board's own pins; empty without them.
     sim : str
         What ``sim://`` alone stands for: a simulated device with settings that suit these rules.
     camera, bundle : str
@@ -133,6 +141,7 @@ class Rules:
     path: str
     title: str
     bridge: str
+    pins: str
     sim: str
     camera: str
     bundle: str

@@ -1,4 +1,4 @@
-"""Holds rules against what a microcontroller offers and what the file allows, before anything is started."""
+"""Holds rules against what there is to read and set, and what the file allows, before anything is started."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def check_rules(rules: Rules, dictionary: Dictionary) -> None:
 
 def _known(problems: Problems, place: str, kind: str, name: str, there: Mapping[str, object]) -> bool:
     if name not in there:
-        listed = f"it has {', '.join(sorted(there))}" if there else f"it has no {kind} at all"
-        problems.add(place, f"the microcontroller has no {kind} {name!r}: {listed}")
+        listed = f"there is {', '.join(sorted(there))}" if there else "there is none at all"
+        problems.add(place, f"there is no {kind} {name!r}: {listed}")
     return name in there
 
 

@@ -59,7 +59,7 @@ class Problems:
         count = "A thing is" if len(told) == 1 else f"{len(told)} things are"
         raise RuleError(
             f"{count} wrong in {self._path}:\n  " + "\n  ".join(told),
-            fix="docs/reference/rules.md has every key; edge bridge dictionary lists what the microcontroller offers.",
+            fix="docs/reference/rules.md has every key; edge bridge dictionary, or --pins FILE with it, lists names.",
         )
 
     def _line(self, place: list[str]) -> int:
@@ -164,7 +164,9 @@ def read_rules(path: str | Path) -> Rules:
 
 
 def _rules(path: str, table: _Table, problems: Problems) -> Rules:
-    title, bridge, sim = table.text("title"), table.text("bridge", "auto"), table.text("sim", "sim://")
+    title, pins, sim = table.text("title"), table.text("pins"), table.text("sim", "sim://")
+    bridge = table.text("bridge", "" if pins else "auto")
+    pins = str(Path(path).parent / pins) if pins else ""
     if not sim.startswith("sim://"):
         table.wrong("sim", f"{sim!r} is no simulated device; it begins with sim://")
     camera, bundle = table.text("camera"), table.text("bundle", "smear")
@@ -187,8 +189,8 @@ def _rules(path: str, table: _Table, problems: Problems) -> Rules:
             rules.append(_rule(name, _Table(problems, f"rule.{name}", content), content))
     table.end()
     return Rules(
-        path, title, bridge, sim, camera, bundle, every_s or 1.0, outputs, axes, file, most_mb or 64.0, tuple(rules),
-        problems.text,
+        path, title, bridge, pins, sim, camera, bundle, every_s or 1.0, outputs, axes, file, most_mb or 64.0,
+        tuple(rules), problems.text,
     )  # fmt: skip
 
 

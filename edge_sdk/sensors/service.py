@@ -9,22 +9,13 @@ from typing import Any
 
 from edge_sdk.errors import EdgeError
 from edge_sdk.sensors.asker import Asker
+from edge_sdk.sensors.contact import Contact
 from edge_sdk.sensors.record import ACTION, EVENT, NOTE, PROBLEM, READING, Record, Tell
 from edge_sdk.sensors.rule import Move, Rule, Rules, Set
 from edge_sdk.sensors.rule_check import check_rules
+from edge_sdk.sensors.side import Sides
 from edge_sdk.sensors.trigger import BLIND, FIRED, SEEING, Event, Trigger
-from firmware_bridge.bridge import Bridge
-from firmware_bridge.error import (
-    BridgeClosed,
-    BridgeError,
-    BridgeTimeout,
-    NoDevice,
-    NoProtocol,
-    PortBusy,
-    PortGone,
-    Refused,
-    Restarted,
-)
+from firmware_bridge.error import BridgeClosed, BridgeError, Refused, Restarted
 from firmware_bridge.heartbeat import HEARTBEAT, Heartbeat
 from firmware_bridge.part.job import Job
 from firmware_bridge.reading import Reading
@@ -32,11 +23,8 @@ from firmware_bridge.reading import Reading
 __all__ = ["Service"]
 
 PERIOD_S = 0.1
-_READ_S = 0.5
 _ACT_S = 3.0  # what an action over a bad line may take before outputs go safe
 _AGAIN_S = 1.0
-_AWAY = (BridgeTimeout, PortGone, NoDevice, NoProtocol, PortBusy)
-_GONE_S = 1.0  # the lease: outputs are safe by then
 
 
 @dataclass(slots=True)
@@ -54,22 +42,22 @@ class _Running:
 
 
 class Service:
-    """Rules at work on a bridge; `step` does all that is due, `run` does so again and again.
+    """Rules at work; `step` does all that is due, `run` does so again and again.
 
-    Outputs and axes act only if the bridge was opened for that: with ``allow=`` what the rules allow, and not with
-    ``dry_run=True``. When the microcontroller was away, restarted or let go of its lease, its outputs are safe: every
-    trigger is armed anew then, so that what holds still fires again.
+    Outputs and axes act only if the sides were opened for that: with ``allow=`` what the rules allow, and not with
+    ``dry_run=True``. When a side was away, restarted or let go of its lease, its outputs are safe: the triggers of
+    rules that work on it are armed anew then, so that what holds still fires again.
 
     Parameters
     ----------
     rules : Rules
-        What is to be done; checked against the bridge's dictionary.
-    bridge : Bridge
-        Open; it is closed by whoever opened it.
+        What is to be done; checked against what the sides offer.
+    sides : Sides
+        A bridge, the board's own pins, or both; open, and closed by whoever opened them.
     tell : function
         Takes a `Record` of all that happens, from this thread and the asker's.
     act : bool
-        Whether it is meant: words alone differ (``would set``), since it is the bridge that acts or does not.
+        Whether it is meant: words alone differ (``would set``), since it is the side that acts or does not.
     asker : Asker, optional
         Answers questions; without one they are left out.
     heartbeat : Heartbeat
@@ -86,7 +74,7 @@ class Service:
     def __init__(
         self,
         rules: Rules,
-        bridge: Bridge,
+        sides: Sides,
         tell: Tell,
         *,
         act: bool = False,
@@ -95,24 +83,26 @@ class Service:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        check_rules(rules, bridge.dictionary)
-        self._rules, self._bridge, self._tell, self._act = rules, bridge, tell, act
+        check_rules(rules, sides.dictionary)
+        self._rules, self._sides, self._tell, self._act = rules, sides, tell, act
         self._asker, self._heartbeat, self._clock = asker, heartbeat, clock
         self._ended = False  # no Event: a signal that comes upon its lock would wait for itself
         self._sleep = sleep
         self._running = [self._start(rule) for rule in rules.rules]
-        self._show_s = self._answered_s = clock()
-        self._gone = False
+        self._show_s = clock()
         self._blind: set[str] = set()
         self._jobs: list[tuple[Rule, Job]] = []
-        self._state = self._bridge_state()
+        self._contacts = [
+            Contact(side, [name for name in rules.sensors if sides.of(name) is side], self._say, clock)
+            for side in sides.all
+        ]
 
     def _start(self, rule: Rule) -> _Running:
         trigger = None
         if rule.when:
             limits = rule.when.limits
             trigger = Trigger(
-                self._bridge.sensor(rule.when.sensor), above=limits.above, below=limits.below, for_s=limits.for_s,
+                self._sides.sensor(rule.when.sensor), above=limits.above, below=limits.below, for_s=limits.for_s,
                 rearm_above=limits.rearm_above, rearm_below=limits.rearm_below, clock=self._clock,
             )  # fmt: skip
         return _Running(rule, trigger, self._clock())
@@ -127,7 +117,7 @@ class Service:
         Raises
         ------
         BridgeClosed
-            If the bridge was closed meanwhile.
+            If what the rules work on was closed meanwhile, and not by a signal that ends this, too.
         """
         begin_s = self._clock()
         try:
@@ -136,17 +126,17 @@ class Service:
                     next_s = self._clock() + PERIOD_S
                     self.step()
                     self._sleep(max(0.0, next_s - self._clock()))
+        except BridgeClosed:  # pins are closed by a signal before anything else hears of it
+            if not self._ended:
+                raise
         finally:
             self.close()
 
     def close(self) -> None:
         """Make all outputs safe, then end what is being asked; twice is harmless."""
         self._ended = True
-        if self._act and not self._gone:  # of one that is gone they are safe, and it would be waited for
-            try:
-                self._bridge.stop()
-            except EdgeError as error:  # the lease that nobody renews does it
-                self._say(PROBLEM, "bridge", f"not told to stop: {error.what} The lease runs out within a second.")
+        for contact in self._contacts if self._act else ():
+            contact.stop()
         if self._asker is not None:
             self._asker.close()
 
@@ -154,7 +144,8 @@ class Service:
         """Do once what is due."""
         self._heartbeat.beat()
         readings = self._read()
-        self._look_at_bridge()
+        for contact in self._contacts:
+            self._look(contact)
         for running in self._running:
             self._step(running, readings)
         self._look_at_jobs()
@@ -173,48 +164,20 @@ class Service:
     def _read(self) -> dict[str, Reading | str]:
         """Read every sensor once; where one does not answer, give why in its place."""
         found: dict[str, Reading | str] = {}
-        silent = ""
-        for name in self._rules.sensors:
-            if silent:  # the bridge is not there: to ask for each sensor would take a time-out each
-                found[name] = silent
-                continue
-            try:
-                found[name] = self._bridge.sensor(name).read(timeout_s=_READ_S)
-                self._answered_s = self._clock()
-            except BridgeClosed:
-                raise
-            except BridgeError as error:
-                found[name] = error.what
-                if isinstance(error, _AWAY):
-                    silent = error.what
-                else:  # it answers, if only that this sensor does not
-                    self._answered_s = self._clock()
-            self._heartbeat.beat()
-        return found
+        for contact in self._contacts:
+            for name, reading in contact.read():
+                found[name] = reading
+                self._heartbeat.beat()
+        return {name: found[name] for name in self._rules.sensors}
 
-    def _look_at_bridge(self) -> None:
-        """Tell when the bridge is gone, back or restarted; all triggers are armed anew after that."""
-        gone = self._clock() - self._answered_s > _GONE_S
-        if gone and not self._gone:
-            self._say(PROBLEM, "bridge", "the microcontroller does not answer; its outputs go safe by themselves")
-        elif self._gone and not gone:
-            self._say(NOTE, "bridge", "the microcontroller answers again; its outputs are safe, rules begin anew")
-            self._arm()
-        self._gone = gone
-        state = self._bridge_state()
-        if not gone and state != self._state:
-            why = "restarted" if state[0] != self._state[0] else "went without its lease for a while"
-            self._say(PROBLEM, "bridge", f"the microcontroller {why}; its outputs are safe, rules begin anew")
-            self._arm()
-            self._state = state
-
-    def _bridge_state(self) -> tuple[int, int]:
-        return self._bridge.info.boot, self._bridge.statistics.lapses
-
-    def _arm(self) -> None:
-        for running in self._running:
-            if running.trigger is not None:
-                running.trigger.reset()
+    def _look(self, contact: Contact) -> None:
+        """Look how it stands with a side; rules that work on it begin anew where its outputs went safe."""
+        if contact.look():
+            for running in self._running:
+                if running.trigger is not None and any(
+                    self._sides.of(name) is contact.side for name in running.rule.names
+                ):
+                    running.trigger.reset()
 
     def _step(self, running: _Running, readings: dict[str, Reading | str]) -> None:
         rule, trigger, now_s = running.rule, running.trigger, self._clock()
@@ -270,11 +233,11 @@ class Service:
         running.undone, running.again_s = tuple(undone), self._clock() + _AGAIN_S
 
     def _setting(self, each: Set) -> Callable[[], None]:
-        return lambda: self._bridge.output(each.output).set(each.value, for_s=each.for_s)
+        return lambda: self._sides.output(each.output).set(each.value, for_s=each.for_s)
 
     def _moving(self, rule: Rule, move: Move) -> Callable[[], None]:
         def begin() -> None:
-            axis = self._bridge.axis(move.axis)
+            axis = self._sides.axis(move.axis)
             ways = {"by": axis.move_by_um, "to": axis.move_to_um}
             self._jobs.append((rule, axis.home() if move.how == "home" else ways[move.how](move.um)))
 
@@ -310,7 +273,7 @@ class Service:
             raise
         except BridgeError as error:
             if not isinstance(error, (Restarted, Refused)):  # asked again the next time
-                return not self._gone
+                return not any(contact.gone for contact in self._contacts)
             self._say(PROBLEM, rule.name, f"{rule.name}: {error.what}")
             return False
         if state == "running":

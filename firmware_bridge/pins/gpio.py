@@ -17,7 +17,7 @@ from firmware_bridge.error import BridgeError, NoDevice, PortBusy
 from firmware_bridge.firmware.hardware import Output, Sensor
 from firmware_bridge.pins.place import Place, in_use
 
-__all__ = ["Line", "OutputLine", "OutputPwm", "Spi"]
+__all__ = ["IdleOutput", "Line", "OutputLine", "OutputPwm", "Spi"]
 
 _PULLS = {-1: "pull_down", 0: "disable", 1: "pull_up"}
 _PWM_HZ = 1000
@@ -108,6 +108,16 @@ class OutputLine(Output):
         finally:
             self._closed = True
             self._line.close()
+
+
+class IdleOutput(Output):
+    """An output of a dry run: its pin is not touched."""
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        self.entry = _output_entry(item, item["kind"])
+
+    def write(self, value: Any) -> None:
+        """Take no notice."""
 
 
 class OutputPwm(Output):

@@ -10,7 +10,7 @@ from typing import Any
 from firmware_bridge.driver.part import Chips
 from firmware_bridge.firmware.hardware import Parts
 from firmware_bridge.pins.config import LEASE_MS
-from firmware_bridge.pins.gpio import Line, OutputLine, OutputPwm, Spi
+from firmware_bridge.pins.gpio import IdleOutput, Line, OutputLine, OutputPwm, Spi
 from firmware_bridge.pins.place import Places
 from firmware_bridge.pins.smbus import I2C
 
@@ -26,6 +26,8 @@ class PinParts(Parts):
         As `read_config` gave it.
     places : Places
         Finds lines.
+    idle : bool
+        Claim no output: each only remembers what it was to be set to.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class PinParts(Parts):
         If something is not there, or not to be had; what was claimed before it is safe and let go of again.
     """
 
-    def __init__(self, config: Mapping[str, Any], places: Places) -> None:
+    def __init__(self, config: Mapping[str, Any], places: Places, *, idle: bool = False) -> None:
         super().__init__()
         self.buses: dict[str, Any] = {}
         self.chips = Chips(lambda: time.monotonic_ns() // 1000)
@@ -46,7 +48,8 @@ class PinParts(Parts):
             undo.callback(self.close)
             # Outputs first: the sooner they are safe, the better.
             for name, item in config.get("outputs", {}).items():
-                self.outputs[name] = _output(name, {"lease_ms": config.get("lease_ms", LEASE_MS), **item}, places)
+                item = {"lease_ms": config.get("lease_ms", LEASE_MS), **item}
+                self.outputs[name] = _output(name, item, places, idle=idle)
             for name, item in config.get("buses", {}).items():
                 self.buses[name] = I2C(name, item["device"]) if item["kind"] == "i2c" else Spi(name, item)
             for name, item in config.get("sensors", {}).items():
@@ -68,7 +71,8 @@ class PinParts(Parts):
                     stack.callback(part.close)
 
 
-def _output(name: str, item: dict[str, Any], places: Places) -> Any:
-    if item["kind"] == "pwm":
-        return OutputPwm(name, item)
-    return OutputLine(name, item, places.find(name, item))
+def _output(name: str, item: dict[str, Any], places: Places, *, idle: bool) -> Any:
+    place = None if item["kind"] == "pwm" else places.find(name, item)
+    if idle:
+        return IdleOutput(item)
+    return OutputLine(name, item, place) if place else OutputPwm(name, item)

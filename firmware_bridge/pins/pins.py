@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from firmware_bridge.error import BridgeClosed, BridgeError, Refused, UnknownName
 from firmware_bridge.firmware.clock import Clock
@@ -58,7 +58,7 @@ def open_pins(
     allow : collection of str
         Names of the outputs that may act; none unless given.
     dry_run : bool
-        Record what outputs were to do, and do none of it.
+        Record what outputs were to do, and do none of it: their pins are not claimed, and stay as they are.
     lease_s : float
         How soon after the work has stopped everything goes safe.
 
@@ -74,7 +74,7 @@ def open_pins(
         If a library is missing.
     """
     found = read_config(config)
-    pins = Pins(PinParts(found, Places()), found, allow=allow, dry_run=dry_run, lease_s=lease_s)
+    pins = Pins(PinParts(found, Places(), idle=dry_run), found, allow=allow, dry_run=dry_run, lease_s=lease_s)
     pins.start()
     return pins
 
@@ -98,6 +98,8 @@ class Pins:
     clock : function
         Monotonic seconds.
     """
+
+    kind = "board"
 
     def __init__(
         self,
@@ -163,6 +165,10 @@ class Pins:
         """Give an output by its name; raises UnknownName. It acts only where `open_pins` allowed it."""
         return Output(_named("output", name, self.dictionary.outputs), self._change, self._ask, self._permission)
 
+    def axis(self, name: str) -> NoReturn:
+        """Raise UnknownName: only a microcontroller has axes."""
+        raise _unknown("axis", name, {})
+
     def bus(self, name: str) -> Any:
         """Give a bus by its name, for a driver of one's own; raises UnknownName.
 
@@ -199,6 +205,11 @@ class Pins:
         """Leave the fault state, where its cause is gone."""
         with self._lock:
             self._lease.fault = self._machine.outputs.why
+
+    @property
+    def epoch(self) -> tuple[int, int]:
+        """Always the same start, and how often the lease ran out: outputs are safe after that."""
+        return 0, self.lease.lapses
 
     @property
     def actions(self) -> list[Action]:
@@ -317,9 +328,13 @@ def _moment(ticks_us: int) -> Moment:
 
 def _named(kind: str, name: str, there: Mapping[str, Any]) -> Any:
     if name not in there:
-        raise UnknownName(
-            f"The pins have no {kind} {name!r}.",
-            why=f"There is {', '.join(sorted(there))}." if there else f"There is no {kind} at all.",
-            fix="Name one of those, or put it into the configuration.",
-        )
+        raise _unknown(kind, name, there)
     return there[name]
+
+
+def _unknown(kind: str, name: str, there: Mapping[str, Any]) -> UnknownName:
+    return UnknownName(
+        f"The pins have no {kind} {name!r}.",
+        why=f"There is {', '.join(sorted(there))}." if there else f"There is no {kind} at all.",
+        fix="Name one of those, or put it into the configuration.",
+    )

@@ -68,6 +68,48 @@ def test_a_file_is_checked_and_nothing_is_started() -> None:
     assert done.stdout == f"{EXAMPLE}: 6 rules, all of them can run on sim://incubator?pace=40&seed=150.\n"
 
 
+PWM = {"v": 1, "outputs": {"blower": {"kind": "pwm", "chip": 250, "channel": 0}}}
+BREEZE = """
+pins = "pins.json"
+[allow]
+outputs = ["blower"]
+[rule.breeze]
+every_s = 60
+set = { blower = 0.5 }
+"""
+
+
+@pytest.fixture
+def breeze(tmp_path: Path) -> Path:
+    (tmp_path / "pins.json").write_text(json.dumps(PWM))
+    (tmp_path / "rules.toml").write_text(BREEZE)
+    return tmp_path / "rules.toml"
+
+
+def test_rules_on_the_boards_own_pins_run_dry_and_touch_no_pin(breeze: Path) -> None:
+    done = run(breeze, "--for", "300ms")
+    assert f"1 rules on the pins of {breeze.with_name('pins.json')}, dry run: nothing is set" in done.stdout
+    assert "breeze: would set blower to 0.5" in done.stdout  # there is no pwmchip250 that could have been claimed
+
+
+def test_pins_that_are_not_there_are_told_when_rules_are_to_act(breeze: Path) -> None:
+    pytest.importorskip("periphery", reason="python-periphery is not installed (pip install python-periphery)")
+    with pytest.raises(NoDevice, match="There is no /sys/class/pwm/pwmchip250, on which blower is to hang"):
+        run(breeze, "--act", "--for", "1s")
+
+
+def test_pins_and_a_microcontroller_can_be_named_together(breeze: Path) -> None:
+    with breeze.open("a") as file:
+        file.write('[rule.cold]\nwhen = { sensor = "temperature", below = 50 }\nset = { blower = 0 }\n')
+    pins = breeze.with_name("pins.json")
+    checked = run(breeze, "--bridge", "sim://", "--pins", pins, "--check").stdout
+    assert checked == f"{breeze}: 2 rules, all of them can run on sim:// and the pins of {pins}.\n"
+    with pytest.raises(RuleError, match="there is no sensor 'temperature'"):
+        run(breeze, "--check")
+    with pytest.raises(RuleError, match="there is no output 'blower': there is fan, heater, lamp"):
+        run(breeze, "--check", "--bridge", "sim://")
+
+
 def test_what_is_wrong_with_a_file_ends_it_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text(EXAMPLE.read_text().replace('sensor = "humidity"', 'sensor = "moisture"'))

@@ -14,6 +14,7 @@ from edge_sdk.pipeline import ReadingLine
 from edge_sdk.sensors import Service, read_rules
 from edge_sdk.sensors.asker import Asker, Opener
 from edge_sdk.sensors.record import Record
+from edge_sdk.sensors.side import Sides
 from firmware_bridge.error import BridgeError, BridgeTimeout
 
 ALLOW = """
@@ -44,7 +45,7 @@ class Run:
         path.write_text(text)
         self.stand, self.told = stand, Told()
         self.service = Service(
-            read_rules(path), stand.bridge, self.told.append, act=act, asker=asker, heartbeat=stand.heartbeat,
+            read_rules(path), Sides([stand.bridge]), self.told.append, act=act, asker=asker, heartbeat=stand.heartbeat,
             clock=stand.time, sleep=stand.run,
         )  # fmt: skip
 
@@ -141,7 +142,7 @@ def test_a_rule_that_stands_still_lets_its_outputs_go(begin: Callable[..., Run])
         run.stand.run(3.0)
         assert run.heater() == 0
         run.run(3)
-    assert any("went without its lease" in text for text in run.told.of("problem"))
+    assert any("went without a lease" in text for text in run.told.of("problem"))
     assert run.heater() == 1
 
 
@@ -189,7 +190,7 @@ def test_a_sensor_that_does_not_answer_is_told_and_rules_on_others_go_on(
         '[rule.moist]\nwhen = { sensor = "humidity", above = 50 }\nsay = "Moist."\n'
     )
     service = Service(
-        read_rules(path), bridge, told.append, heartbeat=stood.heartbeat, clock=stood.time, sleep=stood.run  # type: ignore[arg-type]
+        read_rules(path), Sides([bridge]), told.append, heartbeat=stood.heartbeat, clock=stood.time, sleep=stood.run  # type: ignore[list-item]
     )  # fmt: skip
     for _ in range(60):
         service.step()
@@ -208,7 +209,8 @@ def test_a_bridge_that_is_gone_is_told_once_and_rules_begin_anew_when_it_is_back
     path.write_text(ALLOW.replace('"heater", "fan", "lamp"', '"heater"').replace("every_s = 4\n", ""))
     told = Told()
     service = Service(
-        read_rules(path), bridge, told.append, act=True, heartbeat=stood.heartbeat, clock=stood.time, sleep=stood.run  # type: ignore[arg-type]
+        read_rules(path), Sides([bridge]), told.append, act=True, heartbeat=stood.heartbeat, clock=stood.time,  # type: ignore[list-item]
+        sleep=stood.run,
     )  # fmt: skip
     for bridge.away, steps in ((False, 5), (True, 20), (False, 5)):
         for _ in range(steps):
