@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -24,7 +25,7 @@ from edge_sdk.pipeline.language import Language
 from edge_sdk.pipeline.prefix import Kin
 from edge_sdk.pipeline.reading_line import at_moment
 from edge_sdk.pipeline.rest import Rest
-from edge_sdk.pipeline.visual_ladder import Ladder
+from edge_sdk.pipeline.visual_ladder import Ladder, TokenWish
 from edge_sdk.pipeline.watch import compare_frames, watch_answers, watch_counts
 from edge_sdk.pulse import PULSE
 
@@ -61,8 +62,8 @@ class VisionLanguageModel:
         self._loader = loader
         self._guard = guard
         told = bundle.card.visual_ladder if bundle.card else None
-        small = None if plan or not told else vision.SmallEyes(bundle, self.name, loader.acquire)
-        self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None, small)
+        self._small = None if plan or not told else vision.SmallEyes(bundle, self.name, loader.acquire)
+        self._ladder = Ladder(self.name, told, plan.visual_tokens if plan else None, self._small)
         self._lock = threading.RLock()
         self._talking = threading.Lock()  # taken after the other
         self._vision: vision.Vision | None = None
@@ -157,7 +158,7 @@ class VisionLanguageModel:
         ...     model.ask("How many cells are there?").text
         'Please show me a frame of a blood film.'
         """
-        talk = self._rest.take() or self._converse(self._rest.put, sees=frames is not None)
+        talk = self._rest.take() or self._converse(self._rest.put, None if frames is None else settings)
         try:
             return talk.ask(prompt, self._cutter.cut_all(frames, region), **settings)
         except EdgeError:
@@ -286,10 +287,15 @@ class VisionLanguageModel:
             self._loader.close()
             self.bundle.close()
 
-    def _converse(self, when_done: Callable[[Conversation], None] | None, *, sees: bool = False) -> Conversation:
+    def _converse(
+        self, when_done: Callable[[Conversation], None] | None, sees: SettingsArguments | None = None
+    ) -> Conversation:
+        """Start a dialogue; where it is for a question about a frame, ``sees`` are the settings of that."""
         with self._lock:
-            if sees and self.plan is None and self._vision is None and self.bundle.metadata.vision is not None:
-                begin_ahead(self._eyes().prepare)  # beside the tokenizer's library and the language model
+            if sees is not None and self.plan is None and self._vision is None and self.bundle.metadata.vision:
+                rung = self._ladder.choose(TokenWish(sees.get("visual_tokens"), sees.get("deadline_ms")), 0, 1)
+                small = partial(self._small.prepare, rung.input_px) if self._small and rung and rung.input_px else None
+                begin_ahead(small or self._eyes().prepare)  # beside the tokenizer's library and the language model
             language, card = self._words(), self.bundle.card
             eyes = self._eyes() if language.pictures else None
         most = card.frames_per_question if card else None

@@ -224,10 +224,17 @@ class SmallEyes:
         BundleError
             The bundle has no such sections.
         """
+        return self._eyes(side_px).tokens(frame)
+
+    def prepare(self, side_px: int) -> None:
+        """Open those that take pictures of that side, and have the engine ready for them."""
+        self._eyes(side_px).prepare()
+
+    def _eyes(self, side_px: int) -> Vision:
         with self._lock:
             if side_px not in self._open:
                 self._open[side_px] = self._new(side_px)
-        return self._open[side_px].tokens(frame)
+            return self._open[side_px]
 
     def _new(self, side_px: int) -> Vision:
         encoder, adapter = f"tf_lite_pixel_encoder_{side_px}", f"tf_lite_vision_adapter_{side_px}"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import edge_sdk as edge
+from edge_sdk.bundle import VisualLadder, VisualRung, find_bundle, open_bundle
+from edge_sdk.memory import Loader, bundle_parts
+from edge_sdk.pipeline import VisionLanguageModel
 from edge_sdk.pipeline import model as model_module
 from edge_sdk.pipeline.ahead import begin_ahead
-from edge_sdk.pipeline.vision import Vision
+from edge_sdk.pipeline.vision import SmallEyes, Vision
 
 PHOTO = Path(edge.__file__).parent / "data/photos/smear-1.jpg"
 QUESTION = "How many red blood cells are there?"
@@ -60,6 +65,25 @@ def test_the_first_question_about_a_frame_opens_what_sees_beside_the_language_mo
     assert len(begun) == 1
     begun[0].join(timeout=10)
     assert not begun[0].is_alive()
+
+
+@pytest.mark.parametrize(
+    ("settings", "opened"), [({}, None), ({"visual_tokens": 36}, 192), ({"deadline_ms": 200.0}, 192)]
+)
+def test_the_eyes_of_the_questions_own_rung_are_opened(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, opened: int | None
+) -> None:
+    found: list[int | None] = []
+    monkeypatch.setattr(Vision, "prepare", lambda vision: found.append(None))
+    monkeypatch.setattr(SmallEyes, "prepare", lambda eyes, side_px: found.append(side_px))
+    monkeypatch.setattr(model_module, "begin_ahead", lambda work: work())
+    rungs = VisualRung(144, "all", 80.0), VisualRung(36, "pool", 79.5, input_px=192)
+    bundle = open_bundle(find_bundle("smear"))
+    assert bundle.card is not None
+    bundle.card = replace(bundle.card, visual_ladder=VisualLadder(12, 12, rungs, "a task"))
+    with VisionLanguageModel(bundle, Loader(bundle_parts(bundle, threads=1))) as model:
+        model.ask(QUESTION, PHOTO, **settings)
+    assert found == [opened]
 
 
 def test_nothing_is_opened_ahead_for_a_question_without_a_frame_or_within_a_plan(
