@@ -46,11 +46,20 @@ class Checkpoint:
         return name in self._tensors
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
-        """Return a tensor as float32."""
+        """Return a tensor as float32.
+
+        Raises
+        ------
+        SystemExit
+            It holds what is no number: the file is damaged, or the training went wrong.
+        """
         array = self._tensors[name]
         if array.dtype == np.uint16:  # bfloat16: the upper half of a float32
-            return (array.astype(np.uint32) << 16).view(np.float32)
-        return array.astype(np.float32)
+            array = (array.astype(np.uint32) << 16).view(np.float32)
+        found = array.astype(np.float32)
+        if not np.isfinite(found).all():
+            raise SystemExit(f"{name} holds infinity or NaN: the file is damaged, or the training went wrong.")
+        return found
 
 
 def _array(data: npt.NDArray[np.uint8], kind: str) -> npt.NDArray[Any]:

@@ -27,6 +27,7 @@ from models.language.bundle import pack
 from models.language.checkpoint import load_llama
 from models.language.graph import Graph
 from models.language.llama import Llama, build_embedder, build_step
+from models.language.range import check_caches
 from models.language.recipe import RECIPES
 from models.language.sight import PICTURE_PX, build_adapter, build_encoder
 from models.language.tflite import write_tflite
@@ -71,9 +72,16 @@ def export(source: Path, target: Path, recipe: str = "int8", plan: Plan | None =
         Which signatures it gets.
     seeing : bool
         Have it take frames, by an encoder that was never trained; its decoder then takes embeddings.
+
+    Raises
+    ------
+    SystemExit
+        The model is of no kind that is known here, or holds numbers that do not fit.
     """
     plan = plan or Plan()
     model = load_llama(source, RECIPES[recipe])
+    if len(plan.lengths) > 1:  # the shorter ones are float16
+        check_caches(model)
     graphs = {"prefill_decode": list(decoder_graphs(model, plan, embedded=seeing))}
     if seeing:
         graphs["embedder"] = [build_embedder(model)]

@@ -27,7 +27,7 @@ _LEAST, _MOST = -8, 7
 # 10.8 %. Beyond 9 that error still falls, of rows as a whole above all, and what a trained model says gets worse.
 _STEPS = (6.75, 7.0, 7.25, 7.5, 7.75, 8.0, 8.25, 8.5, 9.0)
 # Scales lie in the file as float16, and the engine refuses what is no normal number there.
-_SCALE_MIN = float(np.finfo(np.float16).smallest_normal)
+_SCALE_MIN, _SCALE_MAX = float(np.finfo(np.float16).smallest_normal), float(np.finfo(np.float16).max)
 
 Quantizer = Callable[[str, npt.NDArray[np.float32]], Weight]
 
@@ -56,7 +56,7 @@ def int4_weight(name: str, matrix: npt.NDArray[np.float32], block: int = BLOCK) 
     Raises
     ------
     ValueError
-        A row cannot be cut into blocks.
+        A row cannot be cut into blocks, or has a weight too large for a scale.
     """
     rows, columns = matrix.shape
     block = block if columns % block == 0 else BLOCK
@@ -71,6 +71,8 @@ def int4_weight(name: str, matrix: npt.NDArray[np.float32], block: int = BLOCK) 
         found, error = _levels(blocks, others)
         better = error < least
         scales[better], levels[better], least[better] = others[better], found[better], error[better]
+    if not scales.max() <= _SCALE_MAX:
+        raise ValueError(f"{name} has a weight of {peaks.max():.3g}; its scale does not fit into float16.")
     return Weight(name, (rows, columns), "int4", _packed(levels), scales.astype(np.float16), block)
 
 
