@@ -173,7 +173,7 @@ class Session:
             assert answer is not None
         finally:
             numbers.lock.release()
-        self._look_at(answer, epoch, what)
+        self._look_at(answer, epoch, what, once=answer.sends == 1)
         if answer.body.get("rc") in _BROKEN:
             raise self._unknown(what, "The microcontroller broke down at it.")
         refusal.check(what, answer.body)
@@ -203,12 +203,10 @@ class Session:
         """Ask what became of a number, which can never run afterwards."""
         asked = {"s": told["s"], "n": told["n"], "of": numbers.of}
         try:
-            answer = self._link.request(
-                WRITE, number.EDGE, number.SETTLE, asked, lane=self._link.work, timeout_s=timeout_s
-            )
+            answer = self._link.request(WRITE, number.EDGE, number.SETTLE, asked, timeout_s=timeout_s)
         except BridgeTimeout as error:
             raise self._unknown(what, str(cause)) from error
-        self._look_at(answer, epoch, what)
+        self._look_at(answer, epoch, what, once=False)
         if answer.body.get("ran") is False:
             return None
         ran = answer.body.get("r")
@@ -227,14 +225,16 @@ class Session:
         path = self._link.recorder.write(what)
         return f" The last frames are in {path}." if path else ""
 
-    def _look_at(self, answer: Answer, epoch: int, what: str) -> None:
+    def _look_at(self, answer: Answer, epoch: int, what: str, *, once: bool) -> None:
         """Where a session is not known any more, find out why, open one anew, and raise for what was under way."""
         error = answer.body.get("err")
         if isinstance(error, dict) and error.get("group") == number.EDGE and error.get("rc") == number.NO_SESSION:
             try:
                 self.look_again(epoch)
-            except BridgeTimeout as timeout:  # a copy of it may have run before the restart
-                raise self._unknown(what, str(timeout)) from timeout
+            except (BridgeTimeout, PortBusy) as gone:  # a copy of it may have run before the restart, or another came
+                if once and isinstance(gone, PortBusy):
+                    raise
+                raise self._unknown(what, gone.what) from gone
             self._check_epoch(epoch, what)
 
     def look_again(self, epoch: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stand import Stand
 
-from firmware_bridge.error import BridgeTimeout, OutcomeUnknown, Restarted
+from firmware_bridge.error import BridgeTimeout, OutcomeUnknown, PortBusy, Restarted
 from firmware_bridge.link.lane import Answer
 from firmware_bridge.wire import number
 from firmware_bridge.wire.line import LineReader
@@ -152,3 +152,38 @@ def test_a_command_that_was_never_sent_surely_did_not_run(incubator: Stand, monk
     with pytest.raises(BridgeTimeout, match="port has not come back"):
         incubator.bridge.output("heater").on()
     assert incubator.time.now_s - before_s == pytest.approx(10, abs=0.1)
+
+
+def taken_over(stand: Stand) -> None:
+    """Have another process open a session and hold the lease."""
+    server = stand.device._server
+    assert server is not None
+    server.session.open(0xFFFF)
+    server.lease.begin(5000)
+
+
+def test_a_command_that_ran_before_another_process_came_is_not_told_to_be_refused_for_it(
+    incubator: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = incubator.device._server
+    assert server is not None
+    heater = server.machine.parts.outputs["heater"]
+    set_heater = heater.write
+
+    def write(value: float) -> None:
+        set_heater(value)
+        taken_over(incubator)
+
+    monkeypatch.setattr(heater, "write", write)
+    incubator.device.faults.to_host.meet(("drop", 0))  # the answer to the first copy
+    with pytest.raises(OutcomeUnknown, match="Setting heater to 0.5: whether that ran is not known") as told:
+        incubator.bridge.output("heater").set(0.5)
+    assert isinstance(told.value.__cause__, PortBusy)
+
+
+def test_a_command_that_was_sent_once_after_another_process_came_did_not_run_and_says_who_has_it(
+    incubator: Stand,
+) -> None:
+    taken_over(incubator)
+    with pytest.raises(PortBusy):
+        incubator.bridge.output("heater").set(0.5)
