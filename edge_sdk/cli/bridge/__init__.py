@@ -32,12 +32,13 @@ def bridge() -> None:
     """Talk to the microcontroller that holds sensors, outputs and axes.
 
     ADDRESS is /dev/..., socket://HOST:PORT, or sim:// for a simulated one, which is never chosen unasked; without
-    it the one serial device that is there. A port belongs to one process at a time.
+    it the one serial device that is there. It may stand anywhere among the arguments, or behind --port. A port
+    belongs to one process at a time. What hangs on the board's own pins, read and set reach with --pins.
 
     \b
     Examples:
       edge bridge list
       edge bridge info
       edge bridge read temperature --watch
-      edge bridge set heater 0.5 --for 10s --port sim://incubator
+      edge bridge set heater 0.5 --for 10s sim://incubator
     """

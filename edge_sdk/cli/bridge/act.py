@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import click
 
-from edge_sdk.cli.bridge.address import address_argument, port_option, seconds
+from edge_sdk.cli.bridge.address import Addressed, address_argument, port_option, seconds
+from edge_sdk.cli.bridge.pins import open_output, pins_option
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import BridgeError, PortBusy
 from firmware_bridge.link.link import Link
@@ -26,7 +28,7 @@ _MOVE_S = 600.0
 _NEGATIVE = {"ignore_unknown_options": True}  # so that -100 is a number
 
 
-@click.command("set", context_settings=_NEGATIVE)
+@click.command("set", cls=Addressed, context_settings=_NEGATIVE)
 @click.argument("name")
 @click.argument("value")
 @click.option(
@@ -34,11 +36,13 @@ _NEGATIVE = {"ignore_unknown_options": True}  # so that -100 is a number
 )
 @click.option("--hold", is_flag=True, help="Until Ctrl-C.")
 @port_option
-def set_output(name: str, value: str, for_s: float, hold: bool, address: str) -> None:
+@pins_option
+def set_output(name: str, value: str, for_s: float, hold: bool, address: str, pins: Path | None) -> None:
     """Set an output for a while: VALUE is a number, on, off or safe, or RED,GREEN,BLUE for a lamp of colours.
 
     The output lives on a lease that this command renews as long as it runs. However it ends, at Ctrl-C, at a
     power cut, by a pulled plug, the microcontroller itself sets the output to its safe value when the lease is over.
+    On the board's own pins, with --pins, this command does it: a kill -9 and a power cut leave it no time for that.
 
     Exits with 1 where the output went safe before its time.
 
@@ -47,8 +51,10 @@ def set_output(name: str, value: str, for_s: float, hold: bool, address: str) ->
       edge bridge set lamp on
       edge bridge set heater 0.5 --for 10min
       edge bridge set ring 255,160,0 --hold
+      edge bridge set lamp on sim://incubator
+      edge bridge set heater on --pins pins.json
     """
-    with open_bridge(address, allow=[name]) as bridge:
+    with open_output(pins, address, name) if pins else open_bridge(address, allow=[name]) as bridge:
         output = bridge.output(name)
         safe, lease_s = output.entry.safe, bridge.lease.lease_s
         if value == "safe":
@@ -57,7 +63,7 @@ def set_output(name: str, value: str, for_s: float, hold: bool, address: str) ->
             return
         wanted = _value(value, output.entry)
         end = "at Ctrl-C" if hold else f"in {for_s:g} s"
-        died = f"or, should this command die, {lease_s:g} s later at most"
+        died = "but a kill -9 leaves it on" if pins else f"or, should this command die, {lease_s:g} s later at most"
         output.set(wanted, for_s=None if hold else for_s)
         try:
             now = output.value
@@ -97,7 +103,7 @@ def _hold(output: Output, wanted: object, for_s: float | None) -> None:
             )
 
 
-@click.command(context_settings=_NEGATIVE)
+@click.command(cls=Addressed, context_settings=_NEGATIVE)
 @click.argument("axis")
 @click.argument("um", type=float)
 @click.option("--to", "absolute", is_flag=True, help="UM is the place to go to, not the way.")
@@ -113,7 +119,7 @@ def move(axis: str, um: float, absolute: bool, first_home: bool, speed_um_per_s:
     Examples:
       edge bridge move x 100
       edge bridge move z -2.5 --speed 50
-      edge bridge move x 0 --to --home --port sim://stage
+      edge bridge move x 0 --to --home sim://stage
     """
     with open_bridge(address, allow=[axis]) as bridge:
         stage = bridge.axis(axis)
@@ -123,7 +129,7 @@ def move(axis: str, um: float, absolute: bool, first_home: bool, speed_um_per_s:
         _wait(go(um, speed_um_per_s=speed_um_per_s))
 
 
-@click.command()
+@click.command(cls=Addressed)
 @click.argument("axis")
 @port_option
 def home(axis: str, address: str) -> None:
@@ -134,7 +140,7 @@ def home(axis: str, address: str) -> None:
     \b
     Examples:
       edge bridge home x
-      edge bridge home z --port sim://stage
+      edge bridge home z sim://stage
     """
     with open_bridge(address, allow=[axis]) as bridge:
         _wait(bridge.axis(axis).home())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.bridge.address import address_argument, port_option
+from edge_sdk.cli.bridge.address import Addressed, address_argument, port_option
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.maintenance.flash import BOARDS
 from firmware_bridge.maintenance.flash import flash as write_flash
@@ -45,7 +45,7 @@ def flash(port: str, board: str | None, config: Path | None) -> None:
         click.echo("Next: edge bridge configure FILE says what hangs on which pin.")
 
 
-@click.command()
+@click.command(cls=Addressed)
 @click.argument("image", required=False, type=_file)
 @port_option
 @click.option("--trial", is_flag=True, help="Do not keep it yet: the next start goes back to the old one.")
@@ -57,7 +57,7 @@ def update(image: Path | None, address: str, trial: bool) -> None:
     \b
     Examples:
       edge bridge update
-      edge bridge update bridge.slot --trial --port /dev/ttyACM0
+      edge bridge update bridge.slot --trial /dev/ttyACM0
     """
     data = image_bytes(image) if image else build_image()
     read_image(data)  # refuses what is none, before it goes anywhere

@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
 
 from boards import EdgeError
-from edge_sdk.cli.bridge.address import json_option, port_option, seconds
+from edge_sdk.cli.bridge.address import Addressed, json_option, port_option, seconds
+from edge_sdk.cli.bridge.pins import open_sensors, pins_option
 from edge_sdk.cli.text import plain, rows
-from firmware_bridge.bridge import Bridge, open_bridge
+from edge_sdk.sensors.side import Side
+from firmware_bridge.bridge import open_bridge
 from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted, UnknownName
 from firmware_bridge.reading import Reading
 
@@ -28,9 +31,10 @@ __all__ = ["read"]
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-@click.command()
+@click.command(cls=Addressed)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @port_option
+@pins_option
 @click.option("--watch", is_flag=True, help="One reading after the other, until Ctrl-C.")
 @click.option(
     "--period", "period_s", type=seconds(), metavar="TIME", help="With --watch: from one to the next, such as 500ms."
@@ -38,7 +42,13 @@ _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 @click.option("--count", "most", type=click.IntRange(1), help="With --watch: end after so many.")
 @json_option
 def read(
-    names: tuple[str, ...], address: str, watch: bool, period_s: float | None, most: int | None, as_json: bool
+    names: tuple[str, ...],
+    address: str,
+    pins: Path | None,
+    watch: bool,
+    period_s: float | None,
+    most: int | None,
+    as_json: bool,
 ) -> None:
     """Read sensors; of an output tell what it is set to, of an axis where it is. Without a NAME, all.
 
@@ -46,36 +56,39 @@ def read(
     samples by itself; readings that were lost on the way are told as a gap. On a terminal a table is kept up to
     date, else there is a line for each reading.
 
+    With --pins the sensors on the board's own pins are read, while other processes have theirs. No output is touched.
+
     Exits with 1 where one of the names could not be read.
 
     \b
     Examples:
       edge bridge read
-      edge bridge read temperature humidity --port sim://incubator
+      edge bridge read temperature humidity sim://incubator
       edge bridge read temperature --watch --period 500ms
       edge bridge read --watch --json > day.jsonl
+      edge bridge read temperature --pins pins.json
     """
     if not watch and (period_s or most):
         raise click.UsageError("--period and --count are for --watch.")
-    if places := [name for name in names if "://" in name or name.startswith("/")]:
+    if places := [name for name in names if name.startswith("/")]:
         raise click.UsageError(f"{places[0]} is an address: give it as --port {places[0]}")
-    with open_bridge(address) as bridge:
+    with open_sensors(pins, address, names) if pins else open_bridge(address) as bridge:
         if not watch:
             sys.exit(_once(bridge, names or _all(bridge), as_json))
         wanted = names or tuple(bridge.dictionary.sensors)
         for name in wanted:
             bridge.sensor(name)  # raises for one that is none, before anything is sampled
-        show = _Json() if as_json else _Table(address) if sys.stdout.isatty() else _Lines()
+        show = _Json() if as_json else _Table(str(pins or address)) if sys.stdout.isatty() else _Lines()
         for reading in islice(_stream(bridge, wanted, period_s), most):
             show(reading)
 
 
-def _all(bridge: Bridge) -> tuple[str, ...]:
+def _all(bridge: Side) -> tuple[str, ...]:
     offers = bridge.dictionary
     return (*offers.sensors, *offers.outputs, *offers.axes)
 
 
-def _once(bridge: Bridge, names: tuple[str, ...], as_json: bool) -> int:
+def _once(bridge: Side, names: tuple[str, ...], as_json: bool) -> int:
     told, failed = [], 0
     for name in names:
         try:
@@ -92,7 +105,7 @@ def _once(bridge: Bridge, names: tuple[str, ...], as_json: bool) -> int:
     return failed
 
 
-def _value(bridge: Bridge, name: str) -> dict[str, Any]:
+def _value(bridge: Side, name: str) -> dict[str, Any]:
     """Give a value with its kind, as plain values."""
     offers = bridge.dictionary
     if name in offers.outputs:
@@ -131,7 +144,7 @@ def _as_json(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _stream(bridge: Bridge, names: tuple[str, ...], period_s: float | None) -> Iterator[Reading]:
+def _stream(bridge: Side, names: tuple[str, ...], period_s: float | None) -> Iterator[Reading]:
     """Give the readings of several sensors as they come; each has a thread that ends when the bridge is closed.
 
     A microcontroller that is gone is told, and waited for: after it at least one reading counts as lost.

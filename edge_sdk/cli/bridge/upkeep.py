@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.bridge.address import address_argument, json_option, port_option
+from edge_sdk.cli.bridge.address import Addressed, address_argument, json_option, port_option
 from edge_sdk.cli.text import coloured, plain
 from firmware_bridge.bridge import open_bridge
 from firmware_bridge.selftest import Result, run_selftest
@@ -19,7 +19,7 @@ __all__ = ["configure", "selftest"]
 _file = click.Path(dir_okay=False, exists=True, path_type=Path)
 
 
-@click.command()
+@click.command(cls=Addressed)
 @click.argument("file", type=_file)
 @port_option
 def configure(file: Path, address: str) -> None:
@@ -28,7 +28,7 @@ def configure(file: Path, address: str) -> None:
     \b
     Examples:
       edge bridge configure incubator.json
-      edge bridge configure stage.json --port /dev/ttyACM0
+      edge bridge configure stage.json /dev/ttyACM0
     """
     with open_bridge(address) as bridge:
         hello = bridge.configure(file)
