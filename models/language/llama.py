@@ -201,12 +201,16 @@ class _Step:
         y = self.norm(x)
         turned = self._rotate(graph.reshape(graph.linear(y, layer.turned), (1, n, turned_heads, shape.head_width)))
         asking = turned if row is None else self._only(turned, row)
-        query = self._by_head(graph.part(asking, 2, 0, shape.heads), shape.heads)
+        query = self._by_head(graph.part(asking, 2, 0, shape.heads), shape.key_heads)
         key = self._by_head(graph.part(turned, 2, shape.heads, shape.key_heads), shape.key_heads)
-        value = graph.reshape(graph.linear(y, layer.value), (1, n, shape.key_heads, shape.head_width))
-        value = graph.transpose(value, (0, 2, 3, 1)) if n > 1 else graph.reshape(value, (1, *value.shape[2:], 1))
+        value = graph.linear(y, layer.value)
+        if n > 1:
+            value = graph.reshape(value, (1, n, shape.key_heads, shape.head_width))
+            value = graph.transpose(value, (0, 2, 3, 1))
+        else:
+            value = graph.reshape(value, (1, shape.key_heads, shape.head_width, 1))
         return (
-            graph.reshape(query, (1, shape.key_heads, self._shared * query.shape[2], shape.head_width)),
+            query,
             graph.write_into(keys, graph.convert(key, keys.dtype), self._at_row),
             graph.write_into(values, graph.convert(value, values.dtype), self._at_column),
         )
@@ -238,8 +242,8 @@ class _Step:
         swapped = graph.concat([graph.part(x, -1, half, half), graph.part(x, -1, 0, half)], -1)
         return graph.add(graph.mul(x, self._cos), graph.mul(swapped, self._sin))
 
-    def _by_head(self, x: Value, heads: int) -> Value:
-        """Turn ``(1, n, heads, w)`` into ``(1, heads, n, w)``, which costs nothing for one token."""
+    def _by_head(self, x: Value, groups: int) -> Value:
+        """Turn ``(1, n, heads, w)`` into ``(1, groups, heads / groups * n, w)``, which costs nothing for one token."""
         if x.shape[1] > 1:
-            return self._graph.transpose(x, (0, 2, 1, 3))
-        return self._graph.reshape(x, (1, heads, 1, x.shape[-1]))
+            x = self._graph.transpose(x, (0, 2, 1, 3))
+        return self._graph.reshape(x, (1, groups, x.shape[1] * x.shape[2] // groups, x.shape[3]))
