@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "firmware_bridge"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from service_run import Run
 from stand import Stand
 
 
@@ -32,3 +35,12 @@ def stand() -> Iterator[Callable[..., Stand]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def begin(stand: Callable[..., Stand], tmp_path: Path) -> Callable[..., Run]:
+    def make(text: str, address: str = "sim://incubator?pace=40&seed=150", *, act: bool = True, **more: Any) -> Run:
+        stood = stand(address, allow=("heater", "fan", "lamp", "x"), dry_run=not act)
+        return Run(stood, tmp_path / "rules.toml", text, act=act, **more)
+
+    return make
