@@ -119,7 +119,6 @@ def use(path: Path, engine: str, cache: Path) -> None:
     import numpy as np
 
     import edge_sdk as edge
-    import edge_sdk.memory
     from edge_sdk.runtime import WeightCache
 
     with edge.load(path, engine=engine, threads=_THREADS, weight_cache=WeightCache(cache)) as model:
@@ -151,7 +150,8 @@ def base(engine: str) -> dict[str, int]:
     code = (
         "import ctypes, sys\n"
         "from pathlib import Path\n"
-        "import edge_sdk.memory, edge_sdk.pipeline\n"
+        "import edge_sdk\n"
+        "edge_sdk.load, edge_sdk.plan, edge_sdk.memory.Guard\n"
         "from edge_sdk.bundle import find_bundle, open_bundle\n"
         "from edge_sdk.runtime import open_model\n"
         "with open_bundle(find_bundle('smear')) as bundle:\n"

@@ -64,7 +64,11 @@ def cache_lengths(bundle: Bundle) -> tuple[int, ...]:
     if not bundle.has(_DECODER):
         return ()
     signatures = bundle.model(_DECODER).signatures.values()
-    return tuple(sorted({length for item in signatures if (length := _cache_length(bundle, item))}))
+    lengths: dict[frozenset[tuple[str, tuple[int, ...]]], int] = {}
+    for item in signatures:  # of those that share their caches the one that sees most tells how long these are
+        shared = frozenset((name, tensor.shape) for name, tensor in item.inputs.items() if name in item.outputs)
+        lengths[shared] = max(_cache_length(bundle, item), lengths.get(shared, 0))
+    return tuple(sorted(set(lengths.values()) - {0}))
 
 
 def _cache_length(bundle: Bundle, signature: SignatureInfo) -> int:

@@ -92,7 +92,10 @@ def workload(bundle: Bundle, section: str) -> tuple[GraphLoad, ...]:
         flows = read_dataflow(bundle.view(place), bundle.label(place))
         calls = _calls(model)
         caches, idle = _executor_caches(bundle), _idle(calls.values())
-        known[section] = tuple(_graph(flow, calls.get(index), caches, idle) for index, flow in enumerate(flows))
+        lengths = _lengths(calls.values(), caches)
+        known[section] = tuple(
+            _graph(flow, calls.get(index), lengths, caches, idle) for index, flow in enumerate(flows)
+        )
     return known[section]
 
 
@@ -124,11 +127,34 @@ def _mask(signature: SignatureInfo) -> tuple[int, ...]:
     return next((signature.inputs[name].shape for name in _MASKS if name in signature.inputs), ())
 
 
-def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[str, str]], idle: set[str]) -> GraphLoad:
+def _pairs(signature: SignatureInfo, caches: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the ends of the caches that a signature works on: those of one name, and those the bundle tells of."""
+    inputs, outputs = signature.inputs, signature.outputs
+    told = {(before, after) for before, after in caches if before in inputs and after in outputs}
+    return {(name, name) for name in inputs if name in outputs} | told
+
+
+def _lengths(signatures: Iterable[SignatureInfo], caches: set[tuple[str, str]]) -> Mapping[str, int]:
+    """Return how long the caches of signatures are: of those that share theirs the one that sees most tells."""
+    found: dict[tuple[tuple[tuple[int, ...], str], ...], dict[str, int]] = {}
+    for item in signatures:
+        mask, pairs = _mask(item), _pairs(item, caches)
+        if mask and pairs:
+            kind = tuple(sorted((item.inputs[before].shape, item.inputs[before].dtype) for before, _ in pairs))
+            found.setdefault(kind, {})[item.name] = mask[-1]
+    return {name: max(seen.values()) for seen in found.values() for name in seen}
+
+
+def _graph(
+    flow: Dataflow,
+    signature: SignatureInfo | None,
+    lengths: Mapping[str, int],
+    caches: set[tuple[str, str]],
+    idle: set[str],
+) -> GraphLoad:
     inputs = dict(signature.inputs) if signature else {}
     outputs = dict(signature.outputs) if signature else {}
-    pairs = {(name, name) for name in inputs if name in outputs}
-    pairs |= {(before, after) for before, after in caches if before in inputs and after in outputs}
+    pairs = _pairs(signature, caches) if signature else set()
     shared = {before for before, _ in pairs}, {after for _, after in pairs}
     ends = [
         item
@@ -136,7 +162,6 @@ def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[st
         for name, item in end.items()
         if name not in both
     ]
-    mask = _mask(signature) if signature else ()
     weights, table_bytes = _constants(flow)
     return GraphLoad(
         signature=signature.name if signature else "",
@@ -148,7 +173,7 @@ def _graph(flow: Dataflow, signature: SignatureInfo | None, caches: set[tuple[st
         ends_bytes=sum(map(_size_bytes, ends)),
         caches=tuple(sorted(pairs)),
         cache_bytes=sum(_size_bytes(inputs[before]) for before, _ in pairs),
-        cache_length=mask[-1] if pairs and mask else None,
+        cache_length=lengths.get(signature.name) if signature else None,
         idle=signature is not None and signature.name in idle,
     )
 
