@@ -17,7 +17,7 @@ _ROWS_PER_STEP = 18
 _DRIFT = 0.1
 # Plans are kept, for most prompts are as long as one before, and to plan one takes a hundredth of a small bundle's
 # first word. One holds as long as all runs cost what they did to within a step of this scale.
-_GRADE, _PLANS = math.log(1.25), 256
+_GRADE, _PLANS = math.log(1.1), 256
 
 
 class Pace:
