@@ -92,5 +92,6 @@ class LightChip(I2CChip):
         """Give the most that it counts in so long."""
         raise NotImplementedError
 
-    def _lux_of(self, counts: "tuple[int, int]", sensitivity: float) -> float:
+    def _lux_of(self, counts: "tuple[int, int]", sensitivity: float) -> "float | None":
+        """Give the light, None where it is beyond the chip's range."""
         raise NotImplementedError

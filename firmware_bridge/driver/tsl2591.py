@@ -1,6 +1,6 @@
 """ams TSL2591: light by two photodiodes, one of which sees infrared only.
 
-Source: TSL2591 datasheet v2-04 (5 June 2018): registers, gains and full counts. It gives no formula of lux; this is
+Source: TSL2591 datasheet of ams, DS000338: registers, gains and full counts. It gives no formula of lux; this is
 the one that Linux' driver has too (drivers/iio/light/tsl2591.c), with its 408 lux ms for a count at gain 1. It holds
 for daylight and white LEDs, and is off by tens of percent for light that is rich in infrared.
 """

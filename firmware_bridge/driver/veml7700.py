@@ -1,9 +1,10 @@
 """Vishay VEML7700: light as the eye sees it.
 
-Source: registers: datasheets of the VEML7700 (84286) and of its sister with the same registers, VEML6030 (84366,
-revision 1.2). A count is 0.0042 lx at gain 2 in 800 ms, as their revisions since November 2023 say (0.0036 before).
-Application note 84323 counts to 10 000 only, because the chip is not linear above; its correction for bright light is
-left out, because it runs away beyond 20 000 lx: there a reading may be low by a third.
+Source: registers: datasheets of the VEML7700 (84286) and of its sister with the same registers, VEML6030 (84366). A
+count is 0.0042 lx at gain 2 in 800 ms in application note 84323 of January 2024 (0.0036 in that of September 2019). The
+note counts to 10 000 only, and corrects what is above 1000 lx at gains of 1/4 and 1/8 by a polynomial: by 8 % there,
+by half at 10 000 lx, and so steeply in the sun that an error of 1 % in the count becomes 3 %. Its coefficients
+were published when a count was given as 0.0036 lx, and are in use with 0.0042, too. None of it was tried on a chip.
 """
 
 import struct
@@ -13,6 +14,9 @@ from firmware_bridge.driver.light import LightChip
 _CONF, _POWER_SAVING, _ALS, _ID = 0x00, 0x03, 0x04, 0x07
 _LUX_OF_COUNT = 0.0042 * 2 * 800  # at gain 1 in 1 ms
 _SHUT_DOWN = 0x01
+_CORRECTION = (6.0135e-13, -9.3924e-9, 8.1488e-5, 1.0023)  # of lux to the fourth power, the third, and so on
+_CORRECTED_LUX, _MOST_LUX = 1000, 140_000
+_CORRECTED = 0.25 * 100  # the most sensitive setting with a low gain
 _LINEAR, _FULL = 10_000, 65535
 _GAINS = {1: 0, 2: 1, 0.125: 2, 0.25: 3}
 _TIMES = {25: 0xC, 50: 0x8, 100: 0x0, 200: 0x1, 400: 0x2, 800: 0x3}
@@ -53,5 +57,11 @@ class VEML7700(LightChip):
     def _full(self, ms: int) -> int:
         return _FULL
 
-    def _lux_of(self, counts: "tuple[int, int]", sensitivity: float) -> float:
-        return counts[0] * _LUX_OF_COUNT / sensitivity
+    def _lux_of(self, counts: "tuple[int, int]", sensitivity: float) -> "float | None":
+        lux = counts[0] * _LUX_OF_COUNT / sensitivity
+        if lux <= _CORRECTED_LUX or sensitivity > _CORRECTED:
+            return lux
+        factor = 0.0
+        for part in _CORRECTION:
+            factor = factor * lux + part
+        return None if factor * lux > _MOST_LUX else factor * lux

@@ -28,6 +28,16 @@ class TslBox(I2C):
         return super().readfrom_mem(address, register, count)
 
 
+def uncorrected(lux: float) -> float:
+    """Give what the chip counts in so much light: the inverse of the note's correction, above 1000 lx."""
+    low, high = 0.0, 40_000.0
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        right = 6.0135e-13 * middle**4 - 9.3924e-9 * middle**3 + 8.1488e-5 * middle**2 + 1.0023 * middle
+        low, high = (middle, high) if right < lux else (low, middle)
+    return low if low > 1000 else lux
+
+
 class VemlBox(WordI2C):
     def __init__(self, lux: float) -> None:
         super().__init__(0x10, {0x07: 0xC481})
@@ -36,7 +46,8 @@ class VemlBox(WordI2C):
     def readfrom_mem(self, address, register, count):
         conf = self.registers.get(0, 1)
         gain, ms = VEML_GAINS[conf >> 11 & 3], VEML_MS[conf >> 6 & 15]
-        self.registers[4] = int(min(self.lux / (0.0042 * (2 / gain) * (800 / ms)), 65535))
+        told = uncorrected(self.lux) if gain < 1 else self.lux
+        self.registers[4] = int(min(told / (0.0042 * (2 / gain) * (800 / ms)), 65535))
         return super().readfrom_mem(address, register, count)
 
 
@@ -170,6 +181,17 @@ def test_a_count_of_the_veml_is_worth_what_its_datasheet_says():
     chip = VEML7700(VemlBox(1), 0x10, Clock())
     assert chip._lux_of((1000, 0), 1600) == pytest.approx(4.2)
     assert chip._lux_of((1000, 0), 100) == pytest.approx(67.2)
-    assert chip._lux_of((1000, 0), 25 / 8) == pytest.approx(2150.4)
+    assert chip._lux_of((400, 0), 25 / 8) == pytest.approx(860.16)
     bits = {rung[2] for rung in VEML7700.ladder}
     assert {0x08C0, 0x0000, 0x1300} <= bits  # typed from the datasheet's table 1
+
+
+def test_bright_light_of_the_veml_is_corrected_as_its_application_note_says():
+    chip = VEML7700(VemlBox(1), 0x10, Clock())
+    # 10 000 lx uncorrected: 6013.5 - 9392.4 + 8148.8 + 10023.
+    assert chip._lux_of((10_000 / 2.1504, 0), 25 / 8) == pytest.approx(14_792.9)
+    assert chip._lux_of((1000 / 2.1504, 0), 25 / 8) == pytest.approx(1000)
+    assert chip._lux_of((2000 / 0.0672, 0), 100) == pytest.approx(2000), "at a high gain there is no correction"
+    rising = [chip._lux_of((count, 0), 25 / 8) for count in range(0, 11_000, 50)]
+    assert rising == sorted(rising)
+    assert chip._lux_of((25_000 / 2.1504, 0), 25 / 8) is None
