@@ -208,7 +208,9 @@ class Conversation:
         if head := self._language.start if turn.fresh else self._unfed:
             parts.insert(0, list(head))
         text_tokens = sum(len(part) for part in parts if not isinstance(part, int))
-        needed = text_tokens + self._visual_tokens(turn, text_tokens)
+        timings = turn.state.timings
+        timings.visual_tokens = self._visual_tokens(turn, text_tokens)
+        timings.prompt_tokens = needed = text_tokens + timings.visual_tokens
         used = 0 if turn.fresh else self._decoder.position
         if used + needed >= self._decoder.capacity:
             raise PromptTooLong(
@@ -252,13 +254,10 @@ class Conversation:
         pictures = [*self._embeddings, *turn.seen] if turn.fresh else turn.seen
         timings = turn.state.timings
         timings.encode_s = time.perf_counter() - begin
-        *rest, last = [part if isinstance(part, list) else pictures[part] for part in parts]
-        timings.prompt_tokens = sum(len(part) for part in [*rest, last])
-        timings.visual_tokens = sum(len(part) for part in rest if not isinstance(part, list))
         if turn.fresh:
             self._decoder.start()
         self._said = ""  # until the turn is over, what the cache holds has no text
-        logits = self._decoder.prefill(*rest, last)
+        logits = self._decoder.prefill(*(part if isinstance(part, list) else pictures[part] for part in parts))
         self._asked = self._decoder.position
         timings.recalled_tokens = self._decoder.recalled
         timings.prefill_s = time.perf_counter() - begin - timings.encode_s

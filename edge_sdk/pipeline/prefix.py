@@ -72,6 +72,8 @@ class Kin:
     def longest(self, wanted: Sequence[Item], but: Computed) -> tuple[int, Computed | None]:
         """Find whose places agree with what is wanted for the longest, and for how many."""
         best: tuple[int, Computed | None] = 0, None
+        if self.head is None and len(self._decoders) < 2:  # the usual case, in a tenth of the time
+            return best
         with self._lock:
             others = (*self._decoders, self.head)
         for other in others:
