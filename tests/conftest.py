@@ -42,14 +42,17 @@ def material() -> Path:
 
 @pytest.fixture(scope="session")
 def in_lab(material: Path) -> Callable[..., dict[str, Any]]:
-    """Give a function that runs a program in the small Linux and gives the JSON that it ends with; or skip."""
+    """Give a function that runs a program in the small Linux and gives the JSON that it ends with; or skip.
+
+    With ``log`` there is all that it wrote, too, under that name.
+    """
     lab = material / "lab" / "lab"
     if not lab.exists():
         pytest.skip(f"no small Linux at {lab}")
     if os.uname().machine != "x86_64":
         pytest.skip("the small Linux is of x86-64")
 
-    def run(guest: Path, *arguments: str, memory: str = "256M", time_s: int = 120) -> dict[str, Any]:
+    def run(guest: Path, *arguments: str, memory: str = "256M", time_s: int = 120, log: bool = False) -> dict[str, Any]:
         options = ["--mem", memory, "--time", str(time_s), "--"]
         command = [str(lab), *options, sys.executable, str(guest), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=time_s + 60)
@@ -57,7 +60,7 @@ def in_lab(material: Path) -> Callable[..., dict[str, Any]]:
         assert done.returncode == 0, done.stdout + done.stderr
         assert lines, done.stdout + done.stderr
         told: dict[str, Any] = json.loads(lines[-1])
-        return told
+        return told | ({"log": done.stdout} if log else {})  # the guest's console carries both of its outputs
 
     return run
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +17,11 @@ LINK = "/dev/v4l/by-id/usb-vivid-0001-video-index0"
 
 
 @pytest.fixture(scope="module")
-def report(material: Path) -> dict[str, Any]:
+def report(in_lab: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Run the guest once; its findings by part, state and id, as mark, what and fix; and the texts of a report."""
-    lab = material / "lab" / "lab"
-    if not lab.exists():
-        pytest.skip(f"no small Linux at {lab}")
-    if os.uname().machine != "x86_64":
-        pytest.skip("the small Linux is of x86-64")
     if shutil.which("setpriv") is None:
         pytest.skip("there is no setpriv, by which the guest becomes an ordinary user (sudo apt install util-linux)")
-    command = [str(lab), "--mem", "512M", "--time", "240", "--", sys.executable, str(GUEST)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines, done.stdout + done.stderr
-    found: dict[str, dict[str, Any]] = json.loads(lines[-1])
+    found = in_lab(GUEST, memory="512M", time_s=240)
     written = found["serial"].pop("written")
     by_id: dict[str, Any] = {
         part: {

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +16,12 @@ LINK = "/dev/v4l/by-id/usb-vivid-0001-video-index0"
 
 
 @pytest.fixture(scope="module")
-def report(material: Path) -> dict[str, Any]:
+def report(in_lab: Callable[..., dict[str, Any]], material: Path) -> dict[str, Any]:
     """Run the guest once; what it saw of the kernel's test camera."""
-    lab, model = material / "lab" / "lab", material / "models" / "mobilenet_v2_1.0_224_quant.tflite"
-    if not (lab.exists() and model.exists()):
-        pytest.skip(f"no small Linux with a camera at {lab}, or no model at {model}")
-    if os.uname().machine != "x86_64":
-        pytest.skip("the small Linux is of x86-64")
-    command = [str(lab), "--mem", "512M", "--time", "240", "--", sys.executable, str(GUEST), str(model)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found | {"log": done.stdout}  # The guest's console carries both of its outputs.
+    model = material / "models" / "mobilenet_v2_1.0_224_quant.tflite"
+    if not model.exists():
+        pytest.skip(f"no model at {model}")
+    return in_lab(GUEST, str(model), memory="512M", time_s=240, log=True)
 
 
 @pytest.mark.lab
