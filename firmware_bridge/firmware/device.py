@@ -152,6 +152,7 @@ class Device:
             self._start()
             raise
         self._unbuilt = ""
+        self.upload.forget()  # the file is not where it was put: the same one may be sent anew
         self._took(data, wanted)
 
     def check_start(self, body: "dict[str, Any]") -> None:

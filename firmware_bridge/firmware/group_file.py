@@ -43,7 +43,8 @@ def put(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     start = field.whole(body, "off")
     piece = field.data(body, "data")
     length = field.whole(body, "len", 1) if start == 0 else 0
-    return {"off": device.upload.put(name, start, piece, length)}
+    sha = field.data(body, "sha") if "sha" in body else b""
+    return {"off": device.upload.put(name, start, piece, length, sha)}
 
 
 def get(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":

@@ -34,9 +34,12 @@ class Upload:
         self._length = 0
         self._next = 0
         self._first = -1  # CRC of the first piece, which tells one that comes again from another upload
+        self._sha = b""
 
-    def put(self, name: str, start: int, data: bytes, length: int) -> int:
+    def put(self, name: str, start: int, data: bytes, length: int, sha: bytes = b"") -> int:
         """Take a piece, and give where the next one starts.
+
+        One that begins the file that is under way, as its length and `sha` of all of it say, goes on with that.
 
         Raises
         ------
@@ -44,7 +47,9 @@ class Upload:
             When the file would be too long, or cannot be written.
         """
         if start == 0:
-            return self._begin(name, data, length)
+            if sha and (name, length, sha) == (self._name, self._length, self._sha):
+                return self._next
+            return self._begin(name, data, length, sha)
         if name != self._name:
             return 0
         if start == self._next and start < self._length:
@@ -56,7 +61,7 @@ class Upload:
         self._files.drop()
         self._name = ""
 
-    def _begin(self, name: str, data: bytes, length: int) -> int:
+    def _begin(self, name: str, data: bytes, length: int, sha: bytes) -> int:
         first = crc32(data)
         if (name, length, first, len(data)) == (self._name, self._length, self._first, self._next):
             return self._next
@@ -70,6 +75,7 @@ class Upload:
         except OSError as error:
             raise FirmwareError(number.HARDWARE, f"{name}: {error!r}") from None
         self._name, self._length, self._first, self._next = name, length, first, 0
+        self._sha = sha
         self._append(data)
         return self._next
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from boards.file import read_file
 from firmware_bridge.error import BridgeError, Refused, UnknownName
 from firmware_bridge.firmware.upload import CONFIG, MOST_BYTES
+from firmware_bridge.part.digest import sha256
 
 __all__ = ["NAMES", "Progress", "config_bytes", "ignore", "image_bytes", "send_file"]
 
@@ -18,6 +19,7 @@ Progress: TypeAlias = "Callable[[int, int], object]"
 NAMES = ("/config.json", "/slot/a", "/slot/b")
 # What stands around a piece in a packet: length and CRC, header, the map with name, session, length and offset.
 _AROUND_BYTES = 96
+_SHA_BYTES = 38  # with its key, in the first piece
 _STUCK = 5
 
 
@@ -48,7 +50,7 @@ def send_file(
     piece: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     progress: Progress = ignore,
 ) -> None:
-    """Send a file.
+    """Send a file, or the rest of it where the microcontroller holds a part, from whoever it had that.
 
     Parameters
     ----------
@@ -76,9 +78,11 @@ def send_file(
         raise Refused(f"{name} would be empty.", fix="Give a file with something in it.")
     size, sent, stuck = buffer_bytes - _AROUND_BYTES, 0, 0
     while sent < len(data):
-        body: dict[str, Any] = {"name": name, "off": sent, "data": data[sent : sent + size]}
+        body: dict[str, Any] = {"name": name, "off": sent}
         if sent == 0:
-            body["len"] = len(data)
+            body |= {"data": data[: size - _SHA_BYTES], "len": len(data), "sha": sha256(data).digest()}
+        else:
+            body["data"] = data[sent : sent + size]
         told = piece(body).get("off")
         if type(told) is not int or not 0 <= told <= len(data):
             raise BridgeError(

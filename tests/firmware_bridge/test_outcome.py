@@ -176,7 +176,7 @@ def test_a_command_that_ran_before_another_process_came_is_not_told_to_be_refuse
 
     monkeypatch.setattr(heater, "write", write)
     incubator.device.faults.to_host.meet(("drop", 0))  # the answer to the first copy
-    with pytest.raises(OutcomeUnknown, match="Setting heater to 0.5: whether that ran is not known") as told:
+    with pytest.raises(OutcomeUnknown, match=r"Setting heater to 0\.5: whether that ran is not known") as told:
         incubator.bridge.output("heater").set(0.5)
     assert isinstance(told.value.__cause__, PortBusy)
 

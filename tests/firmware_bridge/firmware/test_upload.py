@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
+from binascii import crc32
 
 import pytest
 from bench import CONFIG, SESSION, Bench
 
+from firmware_bridge.firmware.dictionary import encode
 from firmware_bridge.wire import number
 from firmware_bridge.wire.message import READ, WRITE
 
@@ -63,6 +65,42 @@ def test_an_upload_that_begins_anew_starts_over(bench):
     bench.answers(piece(bench, 5, b"half"[:2]))
     bench.upload("/slot/a", b"second one", piece=4)
     assert bench.files.read("/slot/a", 0, 99) == b"second one"
+
+
+def begun(bench, data, sha, session=SESSION):
+    body = {"off": 0, "data": data[:4], "name": "/slot/a", "len": len(data), "sha": sha, "s": session}
+    return bench.ask(number.FILE_DATA, body, WRITE, number.FILE)["off"]
+
+
+def test_the_file_that_is_under_way_goes_on_where_it_stopped_in_another_session_too(bench):
+    data, sha = b"all of the file", hashlib.sha256(b"all of the file").digest()
+    bench.open(100)
+    assert begun(bench, data, sha) == 4
+    bench.answers(piece(bench, 4, data[4:9]))
+    assert begun(bench, data, sha) == 9  # a copy that comes late does not start it over
+    bench.pass_us(200_000)
+    bench.ask(number.OPEN, {"s": 77, "pv": [1, 1], "ms": 5000}, WRITE)
+    assert begun(bench, data, sha, session=77) == 9
+    rest = {"off": 9, "data": data[9:], "name": "/slot/a", "s": 77}
+    assert bench.ask(number.FILE_DATA, rest, WRITE, number.FILE)["off"] == len(data)
+    assert bench.files.read("/slot/a", 0, 99) == data
+
+
+def test_another_file_of_the_same_length_starts_over(bench):
+    bench.open(5000)
+    assert begun(bench, b"the first", hashlib.sha256(b"the first").digest()) == 4
+    bench.answers(piece(bench, 4, b"fi"))
+    assert begun(bench, b"the other", hashlib.sha256(b"the other").digest()) == 4
+    bench.answers(piece(bench, 4, b"other"))
+    assert bench.files.read("/slot/a", 0, 99) == b"the other"
+
+
+def test_a_configuration_that_was_taken_can_be_sent_and_taken_again(bench):
+    bench.open(5000)
+    data = encode({**CONFIG, "name": "again"}).encode()
+    for _ in range(2):
+        assert bench.upload("/config.json", data, piece=len(data)) == len(data)
+        assert "dict" in bench.do(number.CONFIGURE, {"crc": crc32(data) & 0xFFFFFFFF})
 
 
 def test_more_than_was_announced_is_refused(bench):

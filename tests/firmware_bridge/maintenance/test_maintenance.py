@@ -56,6 +56,27 @@ def test_it_goes_on_where_the_microcontroller_says() -> None:
     assert store.data == b"x" * 1000
 
 
+def test_what_an_earlier_attempt_has_sent_is_not_sent_again(stand: Stand) -> None:
+    data = bytes(range(256)) * 40
+    told: list[int] = []
+
+    def interrupt(sent: int, whole: int) -> None:
+        if sent > 5000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stand.bridge.upload("/slot/b", data, interrupt)
+    held = stand.device._server.upload._next  # type: ignore[union-attr]
+    assert held > 5000
+    stand.unplug()
+    for _ in range(20):
+        stand.bridge.look_after()
+    stand.bridge.upload("/slot/b", data, lambda sent, whole: told.append(sent))
+    assert told[0] == held
+    assert told[-1] == len(data)
+    assert stand.device._server.files.read("/slot/b", 0, 1 << 20) == data  # type: ignore[union-attr]
+
+
 def test_a_file_that_does_not_get_on_is_given_up() -> None:
     with pytest.raises(BridgeError, match="does not get on from byte 0 of 10"):
         send_file("/config.json", b"x" * 10, 256, Store(stuck=True))
