@@ -117,25 +117,24 @@ def use(pins: Pins) -> dict[str, Any]:
 
 
 def edges(pins: Pins) -> dict[str, Any]:
-    moments: list[tuple[float, float]] = []
+    pushed_s: list[float] = []
 
     def push() -> None:
         for turn in range(20):
             time.sleep(0.03)
-            before_s = time.monotonic()
+            pushed_s.append(time.monotonic())
             (simulated("door") / "pull").write_text("pull-down" if turn % 2 else "pull-up")
-            moments.append((before_s, time.monotonic()))
 
     pusher = threading.Thread(target=push)
     pusher.start()
     seen = list(pins.edges("door", timeout_s=0.5))
     pusher.join()
-    pairs = list(zip(seen, moments, strict=True))
+    earliest_s = [edge.time_s - edge.uncertainty_s for edge in seen]
+    latest_s = [edge.time_s + edge.uncertainty_s for edge in seen]
     return {
         "levels": [edge.value for edge in seen],
-        "most_early_s": max(before_s - edge.time_s for edge, (before_s, _) in pairs),
-        "most_late_s": max(edge.time_s - after_s for edge, (_, after_s) in pairs),
-        "most_uncertain_s": max(edge.uncertainty_s for edge in seen),
+        "before_push_s": max(push_s - edge_s for push_s, edge_s in zip(pushed_s, latest_s, strict=True)),
+        "after_next_s": max(edge_s - push_s for push_s, edge_s in zip(pushed_s[1:], earliest_s, strict=False)),
         "missed": sum(edge.missed for edge in seen),
     }
 
