@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def write_page(result: Mapping[str, Any], path: Path) -> None:
     text = _HEAD.format(command=result["command"], micropython=result["micropython"], **result["machine"])
     for name, row in _ROWS.items():
         if name in result["rounds"]:
-            text += "| " + " | ".join(row(result["rounds"][name])) + " |\n"
+            counts = _further(result["rounds"][name])
+            text += "| " + " | ".join(_many(cell.format(**counts)) for cell in row) + " |\n"
     if result["broken"]:
         text += f"\n**Not as it must be: {', '.join(result['broken'])}.**\n"
     if "peers" in result:
@@ -68,133 +70,95 @@ def write_page(result: Mapping[str, Any], path: Path) -> None:
     path.write_text(text)
 
 
-def _many(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
+def _many(text: str) -> str:
+    """Part thousands by spaces."""
+    return re.sub(r"(?<=\d),(?=\d)", " ", text)
 
 
-def _put(counts: Counts) -> str:
-    faults = ", ".join(f"{_WORDS[kind]} {_many(count)}" for kind, count in counts["faults"].items())
-    return f"{_many(counts['frames'])} frames: {faults}"
+def _further(counts: Counts) -> Counts:
+    """Give the counts, and what follows from them."""
+    found = dict(counts)
+    if "faults" in counts:
+        found["put"] = ", ".join(f"{_WORDS[kind]} {count:,}" for kind, count in counts["faults"].items())
+    if "noticed_s_most" in counts:
+        found["noticed_ms"] = 1000 * counts["noticed_s_most"]
+    if "heap_bytes" in counts:
+        found["heap_kb"] = counts["heap_bytes"] // 1024
+    if "first_goes_on" in counts:
+        found["said"] = counts["told"]["port"].splitlines()[0].rpartition("/")[2]
+        found["let_in"], found["disturbed"] = 1 - counts["refused"], 1 - counts["first_goes_on"]
+    elif "told" in counts:
+        found["versions"] = ", ".join(f"{name}: {word}" for name, word in counts["told"].items())
+        found["count"] = len(counts["told"])
+    return found
 
 
-def _done(counts: Counts) -> str:
-    return f"{_many(counts['asked'])} commands, {_many(counts['done'])} done, {_many(counts['retransmits'])} sent again"
+_DONE = "{asked:,} commands, {done:,} done, {retransmits:,} sent again"
+_RIGHT = "wrong {wrong}, wedged {wedged}"
+_UNSAFE = (
+    "unsafe for {unsafe_s_most} s at most, the lease is 1 s; the count leaves out what MicroPython's process waited for "
+    "a processor, {device_waited_ms_most} ms at most",
+    "never safe {never_safe}, after lease and 50 ms {too_late}, still moving {still_moving}",
+)
 
-
-def _flip(c: Counts) -> Row:
-    return "1. any single bit turned over", _put(c), _done(c), f"wrong {c['wrong']}, wedged {c['wedged']}"
-
-
-def _move(c: Counts) -> Row:
-    return (
+# What was tried -> the fault, what was put in, what came of it, and what must be 0; each is filled in with the counts.
+_ROWS: Mapping[str, Row] = {
+    "flip": ("1. any single bit turned over", "{frames:,} frames: {put}", _DONE, _RIGHT),
+    "move": (
         "2. 20 % dropped, 10 % doubled, 5 % later than the time-out, each way",
-        _put(c),
-        f"relative moves: {_done(c)}; {c['seconds']} s",
-        f"wrong {c['wrong']}, off target {c['off_target']}, wedged {c['wedged']}",
-    )
-
-
-def _cut(c: Counts) -> Row:
-    return (
+        "{frames:,} frames: {put}",
+        f"relative moves: {_DONE}; {{seconds}} s",
+        "wrong {wrong}, off target {off_target}, wedged {wedged}",
+    ),
+    "cut": (
         "3. a frame cut at every byte, a boot log or a REPL's text in front",
-        f"{c['rounds']} rounds, both ways",
-        f"in step again at whole frame {c['frames_until_in_step']}",
+        "{rounds} rounds, both ways",
+        "in step again at whole frame {frames_until_in_step}",
         "",
-    )
-
-
-def _restart(c: Counts) -> Row:
-    return (
+    ),
+    "restart": (
         "4. the microcontroller restarts in the middle of a move",
-        f"{c['restarts']} restarts",
-        f"the first answer tells the caller, {1000 * c['noticed_s_most']:.0f} ms after its return at most",
-        f"unnoticed {c['unnoticed']}, position still known {c['positions_still_known']}, wedged {c['wedged']}",
-    )
-
-
-def _gone(how: str) -> Callable[[Counts], Row]:
-    def row(c: Counts) -> Row:
-        return (
-            f"5. host {how} while a heater is on and an axis moves",
-            f"{c['times']} times",
-            f"unsafe for {c['unsafe_s_most']} s at most, the lease is 1 s; the count leaves out what MicroPython's "
-            f"process waited for a processor, {c['device_waited_ms_most']} ms at most",
-            f"never safe {c['never_safe']}, after lease and 50 ms {c['too_late']}, still moving {c['still_moving']}",
-        )
-
-    return row
-
-
-def _load(c: Counts) -> Row:
-    return (
+        "{restarts} restarts",
+        "the first answer tells the caller, {noticed_ms:.0f} ms after its return at most",
+        "unnoticed {unnoticed}, position still known {positions_still_known}, wedged {wedged}",
+    ),
+    "kill": ("5. host killed while a heater is on and an axis moves", "{times} times", *_UNSAFE),
+    "pause": ("5. host stopped while a heater is on and an axis moves", "{times} times", *_UNSAFE),
+    "load": (
         "6. host at full load: four threads that only calculate beside the caller's",
-        f"{c['asked']} commands",
-        f"{c['done']} done",
-        f"wrong {c['wrong']}, wedged {c['wedged']}",
-    )
-
-
-def _replug(c: Counts) -> Row:
-    return (
+        "{asked} commands",
+        "{done} done",
+        _RIGHT,
+    ),
+    "replug": (
         "7. unplugged, and back as another tty",
-        f"{c['times']} times",
-        f"an output set again {c['back_s_most']} s after the plug was back, at most",
-        f"wedged {c['wedged']}",
-    )
-
-
-def _second(c: Counts) -> Row:
-    said = c["told"]["port"].splitlines()[0].rpartition("/")[2]
-    return "8. a second process", "1", f"told: {said}", f"let in {1 - c['refused']}, disturbed {1 - c['first_goes_on']}"
-
-
-def _clock(c: Counts) -> Row:
-    return (
+        "{times} times",
+        "an output set again {back_s_most} s after the plug was back, at most",
+        "wedged {wedged}",
+    ),
+    "second": ("8. a second process", "1", "told: {said}", "let in {let_in}, disturbed {disturbed}"),
+    "clock": (
         "9. clock 200 ppm off either way, wrapping; 1 to 5 ms there, 6 to 18 ms back",
-        f"{_many(c['readings'])} readings",
-        f"error {c['error_ms_most']} ms at most; promised, in the median, {c['promised_ms_median']} ms",
-        f"beyond what was promised {c['beyond_promise']}",
-    )
-
-
-def _version(c: Counts) -> Row:
-    told = ", ".join(f"{name}: {word}" for name, word in c["told"].items())
-    return "10. firmware of other protocols; this host speaks 1", f"{len(c['told'])}", told, f"misread {c['misread']}"
-
-
-def _update(c: Counts) -> Row:
-    return (
+        "{readings:,} readings",
+        "error {error_ms_most} ms at most; promised, in the median, {promised_ms_median} ms",
+        "beyond what was promised {beyond_promise}",
+    ),
+    "version": (
+        "10. firmware of other protocols; this host speaks 1", "{count}", "{versions}", "misread {misread}",
+    ),
+    "update": (
         "11. power cut at every piece of an update, and after it",
-        f"{c['power_cuts']} power cuts",
-        f"{c['updates_through']} updates went through",
-        f"booted anything but whole, confirmed firmware {c['wrong_boots']}",
-    )
-
-
-def _fuzz(c: Counts) -> Row:
-    return (
+        "{power_cuts} power cuts",
+        "{updates_through} updates went through",
+        "booted anything but whole, confirmed firmware {wrong_boots}",
+    ),
+    "fuzz": (
         "12. codec fuzzed in CPython and MicroPython",
-        f"{_many(c['inputs'])} inputs",
-        f"within {c['heap_bytes'] // 1024} kB of heap",
-        f"different results {c['differ']}",
-    )
-
-
-_ROWS: Mapping[str, Callable[[Counts], Row]] = {
-    "flip": _flip,
-    "move": _move,
-    "cut": _cut,
-    "restart": _restart,
-    "kill": _gone("killed"),
-    "pause": _gone("stopped"),
-    "load": _load,
-    "replug": _replug,
-    "second": _second,
-    "clock": _clock,
-    "version": _version,
-    "update": _update,
-    "fuzz": _fuzz,
-}
+        "{inputs:,} inputs",
+        "within {heap_kb} kB of heap",
+        "different results {differ}",
+    ),
+}  # fmt: skip
 
 
 def _peers(peers: Mapping[str, Any]) -> str:
