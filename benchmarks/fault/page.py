@@ -96,8 +96,8 @@ def _further(counts: Counts) -> Counts:
 _DONE = "{asked:,} commands, {done:,} done, {retransmits:,} sent again"
 _RIGHT = "wrong {wrong}, wedged {wedged}"
 _UNSAFE = (
-    "unsafe for {unsafe_s_most} s at most, the lease is 1 s; the count leaves out what MicroPython's process waited for "
-    "a processor, {device_waited_ms_most} ms at most",
+    "unsafe for {unsafe_s_most} s at most, the lease is 1 s; the count leaves out what MicroPython's process waited "
+    "for a processor, {device_waited_ms_most} ms at most",
     "never safe {never_safe}, after lease and 50 ms {too_late}, still moving {still_moving}",
 )
 
