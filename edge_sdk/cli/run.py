@@ -146,8 +146,9 @@ def _scribe(
 def _asker(rules: Rules, sides: Sides, budget: str | None, tell: Callable[[Record], object]) -> Asker:
     """Make what answers; numpy, camera and model are loaded by the first question."""
 
-    def line(sensors: list[object]) -> object:
-        return import_module("edge_sdk.pipeline").ReadingLine(sensors, stale="mark", overflow="leave out")
+    def line(sensors: list[object], max_age_s: float) -> object:
+        made = import_module("edge_sdk.pipeline").ReadingLine
+        return made(sensors, max_age_s=max_age_s, stale="mark", overflow="leave out")
 
     camera = (lambda: edge_sdk.open_camera(rules.camera)) if rules.camera else None
     return Asker(Opener(lambda: edge_sdk.load(rules.bundle, budget=budget), camera, sides.sensor, line), tell)

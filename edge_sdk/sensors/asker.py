@@ -38,7 +38,7 @@ class Opener:
     sensor : function
         Gives a sensor by its name.
     line : function
-        Makes what `VisionLanguageModel.ask` takes of sensors.
+        Makes what `VisionLanguageModel.ask` takes, of sensors and how old a reading of theirs may be in seconds.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Opener:
         load: Callable[[], VisionLanguageModel],
         camera: Callable[[], Camera] | None,
         sensor: Callable[[str], object],
-        line: Callable[[list[object]], object],
+        line: Callable[[list[object], float], object],
     ) -> None:
         self._load, self._open_camera, self.sensor, self.line = load, camera, sensor, line
         self._model: VisionLanguageModel | None = None
@@ -171,7 +171,7 @@ class Asker:
         answer = model.ask(
             ask.prompt,
             frame,
-            sensors=self._opener.line(sensors) if sensors else None,
+            sensors=self._opener.line(sensors, ask.max_age_s) if sensors else None,
             max_tokens=ask.max_tokens,
         )
         self._answer = answer

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from edge_sdk.sensors.trigger import Limits
+from edge_sdk.sensors.trigger import MAX_AGE_S, Limits
 
 __all__ = ["Ask", "Move", "Rule", "Rules", "Set", "When"]
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A sensor and its limits; the rule fires as a `Trigger` does."""
+    """A sensor and its limits; the rule fires as a `Trigger` does, which goes by no reading older than `max_age_s`."""
 
     sensor: str
     limits: Limits
+    max_age_s: float = MAX_AGE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,15 @@ class Ask:
         Whether it is about the newest frame of the camera.
     max_tokens : int or None
         Most tokens of the answer.
+    max_age_s : float
+        An older reading is told as unknown.
     """
 
     prompt: str
     sensors: tuple[str, ...]
     frame: bool
     max_tokens: int | None
+    max_age_s: float = MAX_AGE_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from boards.file import read_file
 from edge_sdk.errors import RuleError, TriggerError
 from edge_sdk.sensors.journal import LEAST_MB
 from edge_sdk.sensors.rule import Ask, Move, Rule, Rules, Set, When
-from edge_sdk.sensors.trigger import Limits
+from edge_sdk.sensors.trigger import MAX_AGE_S, Limits
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,7 +24,9 @@ __all__ = ["Problems", "read_rules"]
 
 _NAME = re.compile(r"[\w-]{1,40}")
 _LONGEST_S = 3600.0  # of an output's lease: the protocol's own limit
+_AGES_S = (0.5, 3600.0)  # of a reading that is gone by
 _MOST_BYTES = 1 << 20
+_SHOWN = 60
 _LIMITS = ("above", "below", "rearm_above", "rearm_below")
 
 
@@ -59,7 +61,7 @@ class Problems:
         count = "A thing is" if len(told) == 1 else f"{len(told)} things are"
         raise RuleError(
             f"{count} wrong in {self._path}:\n  " + "\n  ".join(told),
-            fix="docs/reference/rules.md has every key; edge bridge dictionary, or --pins FILE with it, lists names.",
+            fix="docs/reference/rules.md has every key. Names: edge bridge dictionary, or the file of the pins.",
         )
 
     def _line(self, place: list[str]) -> int:
@@ -97,7 +99,7 @@ class _Table:
         if value is None:
             return default
         if not isinstance(value, str) or not value.strip():
-            self.wrong(key, f"a text is expected, not {value!r}")
+            self.wrong(key, f"a text is expected, not {_shown(value)}")
             return default
         return value
 
@@ -105,8 +107,8 @@ class _Table:
         value = self.take(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            self.wrong(key, f"a number is expected, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+            self.wrong(key, f"a number is expected, not {_shown(value)}")
         elif not least <= value <= most:
             span = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
             self.wrong(key, f"{value:g} is out of its range, {span}")
@@ -119,7 +121,7 @@ class _Table:
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-            self.wrong(key, f'a list of names is expected, as in ["temperature"], not {value!r}')
+            self.wrong(key, f'a list of names is expected, as in ["temperature"], not {_shown(value)}')
             return ()
         return tuple(dict.fromkeys(value))
 
@@ -128,7 +130,7 @@ class _Table:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.wrong(key, f"a table is expected, not {value!r}")
+            self.wrong(key, f"a table is expected, not {_shown(value)}")
             return None
         return _Table(self._problems, self.at(key), value)
 
@@ -210,12 +212,12 @@ def _when(table: _Table | None) -> When | None:
         return None
     sensor = table.text("sensor")
     numbers = {key: table.number(key) for key in _LIMITS}
-    for_s = table.number("for_s", 0, 86400)
+    for_s, max_age_s = table.number("for_s", 0, 86400), table.number("max_age_s", *_AGES_S)
     table.end()
     if not sensor:
         table.wrong("sensor", "the sensor's name is missing")
     try:
-        return When(sensor, Limits(**numbers, for_s=for_s or 0.0))
+        return When(sensor, Limits(**numbers, for_s=for_s or 0.0), max_age_s or MAX_AGE_S)
     except TriggerError as error:
         table.wrong("", " ".join(filter(None, (error.what, error.why, error.fix))))
         return None
@@ -229,12 +231,12 @@ def _sets(table: _Table | None) -> tuple[Set, ...]:
         inner = _Table(table._problems, table.at(output), told if isinstance(told, dict) else {"value": told})
         value, for_s = inner.take("value"), inner.number("for_s", 0.001, _LONGEST_S)
         inner.end()
-        if isinstance(value, list) and all(type(part) is int for part in value):
+        if isinstance(value, list) and all(type(part) is int and _is_finite(part) for part in value):
             sets.append(Set(output, tuple(value), for_s))
-        elif isinstance(value, (bool, int, float)) and math.isfinite(value):
+        elif isinstance(value, (bool, int, float)) and _is_finite(value):
             sets.append(Set(output, value if isinstance(value, float) else int(value), for_s))
         else:
-            inner.wrong("value", f"a number or [red, green, blue] is expected, not {value!r}")
+            inner.wrong("value", f"a number or [red, green, blue] is expected, not {_shown(value)}")
     if not written:
         table.wrong("", "it names no output")
     return tuple(sets)
@@ -259,13 +261,29 @@ def _ask(table: _Table | None) -> Ask | None:
     if table is None:
         return None
     prompt, sensors, frame = table.text("prompt"), table.names("sensors"), table.take("frame")
-    most = table.number("max_tokens", 1, 100_000)
+    most, max_age_s = table.number("max_tokens", 1, 100_000), table.number("max_age_s", *_AGES_S)
     table.end()
     if not prompt:
         table.wrong("prompt", "the question is missing")
-    if frame not in (None, True, False):
-        table.wrong("frame", f"true or false is expected, not {frame!r}")
-    return Ask(prompt, sensors, frame is not False, None if most is None else int(most))
+    if frame is not None and not isinstance(frame, bool):  # 0 is in (True, False), too
+        table.wrong("frame", f"true or false is expected, not {_shown(frame)}")
+    return Ask(prompt, sensors, frame is not False, None if most is None else int(most), max_age_s or MAX_AGE_S)
+
+
+def _shown(value: object) -> str:
+    """Give what was written, in short."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no integer of thousands of digits
+        text = "a number without end"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # TOML's integers may have any number of digits
+        return False
 
 
 def _bare(line: str) -> str:

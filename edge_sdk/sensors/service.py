@@ -103,7 +103,8 @@ class Service:
             limits = rule.when.limits
             trigger = Trigger(
                 self._sides.sensor(rule.when.sensor), above=limits.above, below=limits.below, for_s=limits.for_s,
-                rearm_above=limits.rearm_above, rearm_below=limits.rearm_below, clock=self._clock,
+                rearm_above=limits.rearm_above, rearm_below=limits.rearm_below, max_age_s=rule.when.max_age_s,
+                clock=self._clock,
             )  # fmt: skip
         return _Running(rule, trigger, self._clock())
 

@@ -63,8 +63,8 @@ def asking(begin: Callable[..., Run], text: str, model: Model, camera: Callable[
     run = begin(text, act=False)
     stood, told = run.stand, run.told
 
-    def line(sensors: list[object]) -> object:
-        return ReadingLine(sensors, stale="mark", clock=stood.time)
+    def line(sensors: list[object], max_age_s: float) -> object:
+        return ReadingLine(sensors, max_age_s=max_age_s, stale="mark", clock=stood.time)
 
     asker = Asker(Opener(model.load, camera, stood.bridge.sensor, line), told.append, stood.time)  # type: ignore[arg-type]
     run.service._asker = asker
@@ -81,6 +81,20 @@ def test_an_answer_names_its_frame_and_the_readings_that_were_told(begin: Callab
     assert record.data["readings"][0]["name"] == "temperature"
     assert record.data["readings"][0]["uncertainty_s"] >= 0
     assert record.data["question"] == "How many?"
+
+
+def test_a_question_takes_readings_as_old_as_its_rule_says(begin: Callable[..., Run]) -> None:
+    run, asker = asking(begin, ASK.replace('["temperature"]', '["temperature"], max_age_s = 9'), Model(), Camera)
+    line, ages = asker._opener.line, list[float]()
+
+    def noted(sensors: list[object], max_age_s: float) -> object:
+        ages.append(max_age_s)
+        return line(sensors, max_age_s)
+
+    asker._opener.line = noted
+    run.service.step()
+    assert asker.answer_next()
+    assert ages == [9]
 
 
 def test_a_question_still_being_answered_is_not_asked_again_and_triggers_go_on(begin: Callable[..., Run]) -> None:

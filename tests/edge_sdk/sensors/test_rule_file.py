@@ -31,14 +31,14 @@ file = "rules.db"
 most_mb = 16
 
 [rule.cold]
-when = { sensor = "temperature", below = 36.5, rearm_above = 37, for_s = 2 }
+when = { sensor = "temperature", below = 36.5, rearm_above = 37, for_s = 2, max_age_s = 5 }
 every_s = 20
 set = { heater = { value = 0.8, for_s = 30 }, lamp = [255, 0, 0] }
 say = "It is cold."
 
 [rule.look]
 every_s = 60
-ask = { prompt = "How many cells?", sensors = ["temperature"], max_tokens = 20 }
+ask = { prompt = "How many cells?", sensors = ["temperature"], max_tokens = 20, max_age_s = 10 }
 
 [rule.shake]
 every_s = 600
@@ -84,7 +84,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert cold.when.limits == Limits(below=36.5, rearm_above=37.0, for_s=2.0)
     assert cold.sets == (Set("heater", 0.8, 30.0), Set("lamp", (255, 0, 0), None))
     assert (cold.every_s, cold.say) == (20.0, "It is cold.")
-    assert look.ask == Ask("How many cells?", ("temperature",), True, 20)
+    assert look.ask == Ask("How many cells?", ("temperature",), True, 20, 10.0)
+    assert cold.when.max_age_s == 5.0
     assert (shake.move, begin.move) == (Move("x", "by", -100.0), Move("x", "home", 0.0))
     assert rules.sensors == ("temperature",)
     assert rules.asks
@@ -117,6 +118,14 @@ def test_the_example_is_sound() -> None:
         ('prompt = "How many cells?", ', "", "line 25, rule.look.ask.prompt: the question is missing"),
         ('sensors = ["temperature"]', 'sensors = "temperature"', "rule.look.ask.sensors: a list of names"),
         ("[rule.look]", '[rule."a b"]', "'a b' is no rule"),
+        ("max_tokens = 20", "frame = 0", "line 25, rule.look.ask.frame: true or false is expected, not 0"),
+        ("max_age_s = 10", "max_age_s = 0", "line 25, rule.look.ask.max_age_s: 0 is out of its range, 0.5 to 3600"),
+        ("max_age_s = 5", "max_age_s = 7200", "line 18, rule.cold.when.max_age_s: 7200 is out of its range"),
+        ("below = 36.5", f"below = {'9' * 400}", "line 18, rule.cold.when.below: a number is expected, not 9999"),
+        ("value = 0.8", f"value = {'9' * 400}", "line 20, rule.cold.set.heater.value: a number or"),
+        ("by_um = -100", f"by_um = 0x{'f' * 5000}", "line 29, rule.shake.move.by_um: a number is expected"),
+        ("[255, 0, 0]", f"[0x{'f' * 5000}, 0, 0]", "line 20, rule.cold.set.lamp.value: a number or"),
+        ('title = "Incubator"', f"title = 0x{'f' * 5000}", "line 2, title: a text is expected"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
