@@ -74,15 +74,18 @@ def run(file: Path, address: str | None, pins: str | None, check: bool, act: boo
 
 
 def _open(stack: ExitStack, rules: Rules, address: str | None, pins: str | None, *, act: bool) -> dict[str, Side]:
-    """Open what the rules work on, each by what it is called; ``sim://`` alone stands for what the file says of it."""
+    """Open what the rules work on, each by what it is called; ``sim://`` alone stands for what the file says of it.
+
+    Pins come first, and so are read and made safe first: they keep nobody waiting, as a line may.
+    """
     if not address and not pins:
         address, pins = rules.bridge, rules.pins
     allow, found = (*rules.outputs, *rules.axes), dict[str, Side]()
+    if pins:
+        found[f"the pins of {pins}"] = stack.enter_context(open_pins(pins, allow=allow, dry_run=not act))
     if address:
         place = rules.sim if address == "sim://" else address
         found[place] = stack.enter_context(open_bridge(place, allow=allow, dry_run=not act))
-    if pins:
-        found[f"the pins of {pins}"] = stack.enter_context(open_pins(pins, allow=allow, dry_run=not act))
     return found
 
 

@@ -43,19 +43,21 @@ class Contact:
     ----------
     gone : bool
         Whether it has not answered for so long that its outputs are safe.
+    silent : bool
+        Whether it did not answer when it was read just now.
     """
 
     def __init__(
         self, side: Side, sensors: Sequence[str], say: Callable[[str, str, str], object], clock: Callable[[], float]
     ) -> None:
-        self.side, self.gone = side, False
+        self.side, self.gone, self.silent = side, False, False
         self._sensors, self._say, self._clock = sensors, say, clock
         self._answered_s = clock()
         self._epoch = side.epoch
 
     def read(self) -> Iterator[tuple[str, Reading | str]]:
         """Read every sensor once; where one does not answer, give why in its place."""
-        silent = ""
+        silent, self.silent = "", False
         for name in self._sensors:
             if silent:  # it is not there: to ask for each sensor would take a time-out each
                 yield name, silent
@@ -68,7 +70,7 @@ class Contact:
             except BridgeError as error:
                 found = error.what
                 if isinstance(error, _AWAY):
-                    silent = error.what
+                    silent, self.silent = error.what, True
                 else:  # it answers, if only that this sensor does not
                     self._answered_s = self._clock()
             yield name, found
@@ -90,9 +92,14 @@ class Contact:
             self._epoch, anew = epoch, True
         return anew
 
+    @property
+    def away(self) -> bool:
+        """Whether its outputs are safe and nothing can be set: to try would keep rules on other sides waiting."""
+        return self.gone or not self.side.lease.held
+
     def stop(self) -> None:
-        """Make its outputs safe; of one that is gone they are, and it would be waited for."""
-        if self.gone:
+        """Make its outputs safe; of one that is away they are, and it would be waited for."""
+        if self.away:
             return
         try:
             self.side.stop()

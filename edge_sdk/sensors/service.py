@@ -219,7 +219,8 @@ class Service:
         self._set(running, rule.sets)
         if rule.move:
             move = rule.move
-            self._perform(rule, f"move {move}", self._moving(rule, move), {"axis": move.axis, "um": move.um})
+            data = {"axis": move.axis, "um": move.um}
+            self._perform(rule, move.axis, f"move {move}", self._moving(rule, move), data)
         if rule.ask and self._asker is not None:
             self._asker.put(rule)
 
@@ -229,7 +230,7 @@ class Service:
         undone = []
         for each in sets:
             data = {"output": each.output, "value": each.value}
-            if not self._perform(rule, f"set {each}", self._setting(each), data, again=again):
+            if not self._perform(rule, each.output, f"set {each}", self._setting(each), data, again=again):
                 undone.append(each)
         running.undone, running.again_s = tuple(undone), self._clock() + _AGAIN_S
 
@@ -245,9 +246,15 @@ class Service:
         return begin
 
     def _perform(
-        self, rule: Rule, what: str, act: Callable[[], None], data: dict[str, Any], *, again: bool = False
+        self, rule: Rule, name: str, what: str, act: Callable[[], None], data: dict[str, Any], *, again: bool = False
     ) -> bool:
-        """Do something and tell it; say whether it was done."""
+        """Do something with what is called so, and tell it; say whether it was done."""
+        contact = self._contact(name)
+        if self._act and contact.away:
+            if not again:
+                why = f"the lease of the {contact.side.kind} has run out."
+                self._say(PROBLEM, rule.name, f"{rule.name}: could not {what}: {why}")
+            return False
         self._heartbeat.expect(_ACT_S)
         try:
             act()
@@ -263,18 +270,26 @@ class Service:
         self._tell(Record(ACTION, self._clock(), rule.name, f"{rule.name}: {words}", {**data, "dry": not self._act}))
         return True
 
+    def _contact(self, name: str) -> Contact:
+        """Give the contact with the side on which a name is."""
+        side = self._sides.of(name)
+        return next(contact for contact in self._contacts if contact.side is side)
+
     def _look_at_jobs(self) -> None:
         """Tell which moves have ended."""
         self._jobs = [pair for pair in self._jobs if self._goes_on(*pair)]
 
     def _goes_on(self, rule: Rule, job: Job) -> bool:
+        contact = self._contact(rule.move.axis if rule.move else "")
+        if contact.silent or contact.away:  # asked again when it answers; to wait for that would keep others waiting
+            return True
         try:
             state = job.state
         except BridgeClosed:
             raise
         except BridgeError as error:
             if not isinstance(error, (Restarted, Refused)):  # asked again the next time
-                return not any(contact.gone for contact in self._contacts)
+                return True
             self._say(PROBLEM, rule.name, f"{rule.name}: {error.what}")
             return False
         if state == "running":

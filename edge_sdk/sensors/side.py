@@ -10,6 +10,7 @@ from firmware_bridge.part.axis import Axis
 from firmware_bridge.part.dictionary import Dictionary
 from firmware_bridge.part.output import Output
 from firmware_bridge.part.sensor import Sensor
+from firmware_bridge.session.lease import Keeper
 
 __all__ = ["Side", "Sides"]
 
@@ -30,6 +31,10 @@ class Side(Protocol):
     @property
     def epoch(self) -> tuple[int, int]:
         """Which start of it this is, and how often its lease ran out: outputs are safe whenever that has changed."""
+
+    @property
+    def lease(self) -> Keeper:
+        """What its outputs live on."""
 
     def sensor(self, name: str) -> Sensor:
         """Give a sensor by its name."""

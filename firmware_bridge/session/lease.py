@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
@@ -50,10 +51,16 @@ class Keeper:
         self.lease_s = lease_s
         self.alive = True
         self.lapses = 0
-        self._until_s: float | None = None  # when what was granted last runs out
+        self._until_s: float | None = math.inf  # when what was granted last runs out; a session begins with one
         self._due = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether a lease runs, as far as this side knows: without one nothing can be set."""
+        until_s = self._until_s
+        return until_s is not None and self._heartbeat.clock() < until_s
 
     def tick(self) -> None:
         """Do what is due: renew the lease, or let it go."""

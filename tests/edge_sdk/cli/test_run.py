@@ -103,7 +103,7 @@ def test_pins_and_a_microcontroller_can_be_named_together(breeze: Path) -> None:
         file.write('[rule.cold]\nwhen = { sensor = "temperature", below = 50 }\nset = { blower = 0 }\n')
     pins = breeze.with_name("pins.json")
     checked = run(breeze, "--bridge", "sim://", "--pins", pins, "--check").stdout
-    assert checked == f"{breeze}: 2 rules, all of them can run on sim:// and the pins of {pins}.\n"
+    assert checked == f"{breeze}: 2 rules, all of them can run on the pins of {pins} and sim://.\n"
     with pytest.raises(RuleError, match="there is no sensor 'temperature'"):
         run(breeze, "--check")
     with pytest.raises(RuleError, match="there is no output 'blower': there is fan, heater, lamp"):

@@ -197,6 +197,55 @@ def test_a_microcontroller_that_is_gone_leaves_rules_on_the_pins_at_work(
     assert both.rig.heater.written[-1] == 1
 
 
+def test_an_output_of_a_microcontroller_that_is_away_is_not_tried_while_the_pins_wait(
+    both: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.run(1, 25.0)
+    assert both.stand is not None
+    stood, tried = both.stand, list[str]()
+
+    def away(*_: object) -> None:
+        raise BridgeTimeout("Renewing the lease: no answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stood.bridge.lease, "_renew", away)
+        patch.setattr(stood.bridge, "output", tried.append)
+        patch.setattr(stood.bridge, "stop", lambda: tried.append("stop"))
+        both.run(1.5)
+        both.run(3, 31.0)
+        assert both.of("problem") == ["warm: could not set lamp to 1: the lease of the microcontroller has run out."]
+        both.run(1, 19.0)
+        assert both.rig.heater.written[-1] == 1
+        both.service.close()
+        assert tried == []
+    assert both.rig.heater.written[-1] == 0
+
+
+def test_a_move_is_not_asked_after_while_its_microcontroller_is_away(
+    begin: Callable[..., Run], stand: Callable[..., Stand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood = stand("sim://stage", allow=("x",))
+    run = begin('[allow]\naxes = ["x"]\n[rule.home]\nevery_s = 1000\nhome = "x"\n', stand=stood)
+    run.run(0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stood.bridge.lease), "held", False)
+        patch.setattr(stood.bridge._session, "read_of", lambda *_: pytest.fail("it was waited for"))
+        run.run(2)
+    run.run(20)
+    assert run.of("action") == ["home: move x home", "home: Homing x: done"]
+
+
+@pytest.mark.parametrize(("allowed", "actions"), [("", []), (", max_age_s = 4", ["cold: set heater to 1"])])
+def test_a_chip_that_measures_for_seconds_is_gone_by_where_its_rule_allows_for_that(
+    allowed: str, actions: list[str], begin: Callable[..., Run]
+) -> None:
+    run = begin(COLD.replace("rearm_above = 22", f"rearm_above = 22{allowed}"))
+    run.rig.sensor.age = lambda: (1_700_000, 800_000)  # a light sensor in the dark
+    run.run(3, 19.0)
+    assert run.of("action") == actions
+    assert bool(run.of("problem")) == (not actions)
+
+
 def test_a_name_on_both_sides_is_not_guessed_at(rig: Callable[..., Rig], stand: Callable[..., Stand]) -> None:
     with pytest.raises(RuleError, match="both have fan, heater, temperature") as caught:
         Sides([rig().pins, stand().bridge])
