@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 import time
@@ -27,6 +28,8 @@ _CHECKPOINT_PAGES = 64
 _BESIDE_BYTES = 2 * _CHECKPOINT_PAGES * _PAGE_BYTES + 32768
 _COMMIT_S = 5.0
 _WAITING_MOST = 5000
+_AT_ONCE_BYTES = 128 * 1024  # in a commit, which after a full disk would else be as large as all that waits
+_ROW_BYTES = 64  # of an entry besides its text and data
 _TOGETHER = 1000  # readings that wait for no longer than this many of them
 _DROP_SHARE = 0.02  # of all entries at once, so that a full journal is not tidied at every commit
 _READ_AT_ONCE = 500
@@ -117,6 +120,7 @@ class Journal:
         self._data: sqlite3.Connection | None = None
         with self._explained("opened"):
             self._data = _open(self.path)
+            self._give_back(self._data)
 
     def __repr__(self) -> str:
         return f"<{'closed ' if self._data is None else ''}Journal {self.path}>"
@@ -151,14 +155,21 @@ class Journal:
         data = self._connection()
         self._due_s = self._clock() + self._commit_s
         with self._explained("written to"):
-            if self._waiting:
+            while self._waiting:
+                some = self._waiting[: self._fitting()]
                 with data:
                     data.executemany(
-                        "INSERT INTO entry (unix_s, time_s, kind, name, text, data) VALUES (?, ?, ?, ?, ?, ?)",
-                        self._waiting,
+                        "INSERT INTO entry (unix_s, time_s, kind, name, text, data) VALUES (?, ?, ?, ?, ?, ?)", some
                     )
-                self._waiting.clear()
-            self._shorten(data)
+                del self._waiting[: len(some)]
+                self._shorten(data)
+
+    def _fitting(self) -> int:
+        """Count those that are written at once: one, and as many more as are not too much together."""
+        sizes = itertools.accumulate(
+            len(text.encode()) + len(told.encode()) + _ROW_BYTES for *_, text, told in self._waiting
+        )
+        return max(1, sum(1 for _ in itertools.takewhile(lambda size: size <= _AT_ONCE_BYTES, sizes)))
 
     @property
     def size_bytes(self) -> int:
@@ -189,6 +200,18 @@ class Journal:
                 return
             with data:
                 data.execute("DELETE FROM entry WHERE id < ?", (first + max(1, int((last - first) * _DROP_SHARE)),))
+
+    def _give_back(self, data: sqlite3.Connection) -> None:
+        """Where the file is larger than it may be, because the limit was larger, make it smaller.
+
+        Where that fails, for a disk that is full or another who reads, it is done at the next start.
+        """
+        if self.path.stat().st_size <= self.most_bytes:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._shorten(data)
+            data.execute("VACUUM")
+            data.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _used_bytes(self, data: sqlite3.Connection) -> int:
         pages, free = (data.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "freelist_count"))
@@ -275,7 +298,7 @@ def read_journal(path: str | Path, *, after: int = 0, kind: str = "") -> Iterato
 def _storage_error(path: Path, done: str, error: Exception) -> StorageError:
     why = str(error)
     if "full" in why:
-        fix = "Make room on the disk (df -h), or give the journal a smaller limit; it goes on by itself then."
+        fix = "Make room on the disk (df -h): it goes on by itself then. A smaller limit keeps it from filling again."
     elif "locked" in why:
         fix = "Another process writes it: give each its own file."
     elif "not a database" in why or "malformed" in why or "another" in why:

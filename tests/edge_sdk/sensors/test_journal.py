@@ -103,6 +103,21 @@ def test_the_oldest_go_first_and_the_limit_is_kept_all_the_time(tmp_path: Path) 
     assert path.stat().st_size <= 1e6
 
 
+def test_a_smaller_limit_gives_room_back_and_drops_the_oldest(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with Journal(path, most_mb=8.0) as journal:
+        for number in range(50):
+            journal.add(event(number, size=100_000))
+    assert path.stat().st_size > 4e6
+    with Journal(path, most_mb=1.0) as journal:
+        assert journal.size_bytes <= 1e6
+        journal.add(event(50))
+        kept = numbers(path)
+    assert kept == list(range(kept[0], 51))
+    assert 0 < kept[0] < 50
+    assert path.stat().st_size <= 1e6
+
+
 def test_a_writer_that_is_killed_thirty_times_loses_nothing_that_it_was_told_is_written(tmp_path: Path) -> None:
     dice, path, begin = random.Random(11), tmp_path / "log.db", 0
     for _ in range(30):
@@ -172,6 +187,17 @@ def test_a_full_disk_is_told_and_what_waits_is_written_once_there_is_room(
     journal.add(event(3))
     assert numbers(tmp_path / "log.db") == [0, 1, 2, 3]
     assert journal.lost == 0
+
+
+def test_much_that_waited_for_room_is_written_within_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with Journal(path, most_mb=1.0) as journal:
+        journal._waiting = [(0.0, 0.0, EVENT, "warm", "x" * 1000, f'{{"number":{number}}}') for number in range(5000)]
+        journal.commit()
+        assert journal.size_bytes <= 1e6
+        kept = numbers(path)
+    assert kept == list(range(kept[0], 5000))
+    assert len(kept) > 200
 
 
 def test_a_disk_that_stays_full_costs_the_oldest_of_what_waits_and_no_more_memory(
