@@ -33,7 +33,7 @@ def test_the_example_runs_dry_on_a_simulated_incubator_and_says_what_it_would_se
     done = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask")
     assert done.exit_code == 0
     assert "dry run: nothing is set, only told; --act does it" in done.stdout
-    assert "cold: would set heater to 1 for 6 s" in done.stdout
+    assert "cold: would set heater to 0.8 for 6 s" in done.stdout
     assert "temperature 2" in done.stdout
     assert "\x1b" not in done.stdout
     assert "Ended: actions cold 1; nothing was set" in done.stdout
@@ -42,7 +42,7 @@ def test_the_example_runs_dry_on_a_simulated_incubator_and_says_what_it_would_se
 def test_with_act_it_says_that_it_was_set_and_what_may_act() -> None:
     text = run(EXAMPLE, "--bridge", "sim://", "--for", "300ms", "--no-ask", "--act").stdout
     assert "acting: heater, fan, lamp may act" in text
-    assert "cold: set heater to 1 for 6 s" in text
+    assert "cold: set heater to 0.8 for 6 s" in text
     assert "all outputs are safe" in text
 
 
@@ -51,7 +51,7 @@ def test_each_line_of_json_is_one_thing_that_happened() -> None:
     told = [json.loads(line) for line in lines]
     kinds = [each["kind"] for each in told]
     assert kinds[:3] == ["note", "event", "action"]
-    assert (told[2]["output"], told[2]["value"], told[2]["dry"]) == ("heater", 1, True)
+    assert (told[2]["output"], told[2]["value"], told[2]["dry"]) == ("heater", 0.8, True)
     assert {each["sensor"] for each in told[kinds.index("reading")]["readings"]} == {"temperature", "humidity", "door"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 from test_board import Fake, fake
 
+from edge_sdk.sensors import read_rules
+from edge_sdk.sensors.rule_check import check_rules
 from firmware_bridge.firmware.config import check, parse
 from firmware_bridge.firmware.dictionary import Dictionary
+from firmware_bridge.part.dictionary import read_dictionary
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "examples/bridge").glob("*.json"))
@@ -54,9 +58,11 @@ def test_the_how_to_names_each_of_its_pins(path: Path) -> None:
         assert re.search(rf"{name}\b", page), name
 
 
-def test_what_the_rules_of_the_incubator_name_is_there() -> None:
-    for path in FILES:
-        if path.stem.endswith("incubator"):
-            config = json.loads(path.read_text())
-            assert {"temperature", "humidity", "door"} <= set(config["sensors"])
-            assert {"heater", "fan", "lamp"} <= set(config["outputs"])
+@pytest.mark.parametrize("board", ["pico", "esp32"])
+def test_the_rules_of_the_incubator_can_run_on_it(board: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = parse((ROOT / f"examples/bridge/{board}-incubator.json").read_bytes())
+    parts = fake(CHIPS[board][0], monkeypatch, tmp_path).port.build(config)
+    told = Dictionary(parts, config["lease_ms"])
+    offers = read_dictionary(zlib.decompress(told.data, -zlib.MAX_WBITS))
+    check_rules(read_rules(ROOT / "examples/incubator.toml"), offers)
+    assert offers.outputs["heater"].most == 0.8
