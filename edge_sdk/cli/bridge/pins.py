@@ -32,7 +32,9 @@ def open_sensors(file: Path, address: str, names: Collection[str]) -> Pins:
     for name in names:
         _check(file, "sensor", name, sensors)
     wanted = {name: item for name, item in sensors.items() if not names or name in names}
-    return open_pins({**config, "sensors": wanted, "outputs": {}})
+    used = {item.get("bus") for item in wanted.values()}
+    buses = {name: item for name, item in config.get("buses", {}).items() if name in used}
+    return open_pins({**config, "buses": buses, "sensors": wanted, "outputs": {}})
 
 
 def open_output(file: Path, address: str, name: str) -> Pins:

@@ -27,6 +27,7 @@ from firmware_bridge.reading import Reading
 
 __all__ = ["read"]
 
+_NOTHING = "There is nothing to read."
 # Written over, not cleared: a serial console would flicker. Source: ECMA-48, CUP, EL and ED.
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -76,6 +77,9 @@ def read(
         if not watch:
             sys.exit(_once(bridge, names or _all(bridge), as_json))
         wanted = names or tuple(bridge.dictionary.sensors)
+        if not wanted:
+            click.echo(_NOTHING, err=as_json)
+            return
         for name in wanted:
             bridge.sensor(name)  # raises for one that is none, before anything is sampled
         show = _Json() if as_json else _Table(str(pins or address)) if sys.stdout.isatty() else _Lines()
@@ -99,9 +103,9 @@ def _once(bridge: Side, names: tuple[str, ...], as_json: bool) -> int:
             failed = 1
             told.append({"name": name, "value": None, "error": error.what, "why": error.why})
     if as_json:
-        click.echo(json.dumps(told if len(names) > 1 else told[0], indent=2))
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
     else:
-        click.echo("\n".join(rows([_row(each) for each in told])) if told else "There is nothing to read.")
+        click.echo("\n".join(rows([_row(each) for each in told])) if told else _NOTHING)
     return failed
 
 

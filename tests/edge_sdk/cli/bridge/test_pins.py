@@ -37,9 +37,18 @@ def test_only_what_is_named_is_claimed(run: Run, pins: Path) -> None:
         run("set", "fan", "0.5", "--pins", pins)
 
 
+def test_a_bus_that_nothing_that_is_read_hangs_on_is_not_opened(run: Run, pins: Path) -> None:
+    buses = {"adc": {"kind": "spi", "device": "/dev/spidev250.0"}}
+    pins.write_text(json.dumps({**PINS, "buses": buses}))
+    with pytest.raises(NoDevice, match="no GPIO chip 'nowhere', on which door"):
+        run("read", "door", "--pins", pins)
+
+
 def test_a_file_without_sensors_has_nothing_to_read(run: Run, pins: Path) -> None:
     pins.write_text(json.dumps({**PINS, "sensors": {}}))
-    assert run("read", "--pins", pins).stdout == "There is nothing to read.\n"
+    for more in ((), ("--watch",)):
+        assert run("read", "--pins", pins, *more).stdout == "There is nothing to read.\n"
+    assert json.loads(run("read", "--pins", pins, "--json").stdout) == []
 
 
 def test_a_name_that_the_file_has_not_is_told_with_those_that_it_has(run: Run, pins: Path) -> None:
