@@ -66,6 +66,7 @@ class Device:
         self.config_crc = 0
         self._restart_us = 0
         self._owed_us = 0
+        self._late_us = 0  # how long after the clock's time a chip was asked
         self._closed = False
         self._unbuilt = ""
         self.clock = Clock(clock_us)
@@ -95,6 +96,7 @@ class Device:
     def _step(self) -> bool:
         """Let time pass for the axes; tell whether one moves."""
         passed = self.clock.tick()
+        self._late_us = 0
         self._owed_us += passed
         return self.machine.step(passed)
 
@@ -110,9 +112,14 @@ class Device:
             self.restart_wanted = self._restart_us <= 0
 
     def age(self, name: str) -> "tuple[int, int]":
-        """Say how many microseconds before the clock's time a value was measured, and how far off that may be."""
+        """Say how many microseconds before the clock's time a value was measured, and how far off that may be.
+
+        To be asked once it was read. Less than 0 is after it: asking a chip takes milliseconds, and the next one waits.
+        """
         age_us, within_us = self.machine.age(name)
-        return (max(0, age_us - self.clock.since()) if age_us else 0), within_us
+        if age_us:  # a chip; a pin alone is read at once, and the clock is not looked at for it
+            self._late_us = self.clock.since()
+        return age_us - self._late_us, within_us
 
     def clear(self) -> None:
         """Leave the fault state, if its cause is gone."""

@@ -41,8 +41,9 @@ class Telemetry:
         self.next = 0
         self._read = read
         self._age = age
-        self._within: list[int] = []
-        self._within_at: list[int] = []
+        self._within: list[int] = []  # the most of each name since `_turned`
+        self._within_before: list[int] = []  # and in the ringful of readings before that
+        self._turned = 0
         self._start = 0  # the index of the first reading of these names
         self.due_us = 0
         try:
@@ -56,7 +57,8 @@ class Telemetry:
         self.period_us = period_us if names else 0
         self._start = self.next
         self._within = [0] * len(names)
-        self._within_at = [self.next] * len(names)
+        self._within_before = [0] * len(names)
+        self._turned = self.next
         self.due_us = 0
 
     def advance(self, passed_us: int, now_us: int) -> None:
@@ -84,7 +86,7 @@ class Telemetry:
     @property
     def within(self) -> "list[int]":
         """How many microseconds off the times of each name's readings in the ring may be, at most."""
-        return self._within
+        return [max(pair) for pair in zip(self._within, self._within_before)]  # noqa: B905 (not in MicroPython)
 
     def rows(self, start: int, most: int) -> "tuple[int, Encoded]":
         """Give the index of the first reading that is there of those from `start`, and at most so many, as CBOR.
@@ -110,10 +112,13 @@ class Telemetry:
         self._values = array(_DOUBLE, bytes((8 if _DOUBLE == "d" else 4) * size))
 
     def _widen(self, which: int, within_us: int) -> None:
-        """Keep the most of what is in the ring, which is given with all of it."""
-        if within_us >= self._within[which] or self.next - self._within_at[which] > self._size:
+        """Keep the most of what is in the ring, and for up to a ringful longer: one number for each reading is dear."""
+        if self.next - self._turned >= self._size:
+            self._within_before = self._within
+            self._within = [0] * len(self.names)
+            self._turned = self.next
+        if within_us > self._within[which]:
             self._within[which] = within_us
-            self._within_at[which] = self.next
 
     def _put(self, time_us: int, which: int, value: "Any") -> None:
         at = self.next % self._size

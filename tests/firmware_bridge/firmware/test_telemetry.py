@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 import pytest
@@ -48,13 +49,35 @@ def test_the_time_of_a_reading_from_before_the_clock_wrapped_is_before_it(bench)
     assert bench.ask(number.READINGS, {"from": 0, "most": 1})["rows"][0][0] == (1 << 32) - 3500
 
 
-def test_how_far_off_times_may_be_is_told_for_all_that_the_ring_holds():
-    spread = [900]
-    telemetry = Telemetry(8, lambda name: 1, lambda name: (0, spread[0]))
-    telemetry.watch(["a"], 1000)
-    for spread[0], told in [(900, 900), (300, 900)] + [(200, 900)] * 7 + [(200, 200), (500, 500)]:
+def test_what_is_asked_after_a_slow_chip_has_the_time_at_which_it_was_measured(bench):
+    light = bench.parts.sensors["light"]
+
+    def asked():
+        bench.clock.now_us += 3000
+        return 21.5
+
+    light.read, light.measured = asked, (1000, 0)
+    bench.open(5000)
+    watched(bench, ["light", "door"])
+    bench.pass_us(1000)
+    told = bench.ask(number.READINGS, {"from": 0, "most": 2})
+    assert told["rows"] == [[3000, 0, 21.5], [4000, 1, 21.5]]
+    watched(bench, [], 0)
+    told = bench.ask(number.READ_VALUE, {"name": "light"})
+    assert told["t"] - told["age"] == bench.clock.now_us - 1000
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "c"]])
+def test_how_far_off_times_may_be_is_told_for_all_that_the_ring_holds(names):
+    dice, held = random.Random(7), []
+    telemetry = Telemetry(8, lambda name: 1, lambda name: (0, held[-1][1]))
+    telemetry.watch(names, 1000)
+    for turn in range(2000):
+        held.append(("a", dice.choice((100, 100, 100, 200, 400, 800)) if turn < 1900 else 100))
         telemetry.advance(1000, 0)
-        assert telemetry.within == [told]
+        ringful = held[-(8 // len(names)) :]
+        assert telemetry.within[0] >= max(within for _, within in ringful)
+    assert telemetry.within == [100] * len(names)
 
 
 def test_what_was_written_over_is_seen_as_a_gap(bench):
