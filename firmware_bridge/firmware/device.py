@@ -142,6 +142,7 @@ class Device:
         if data is None:
             raise ConfigError("", "nothing was uploaded")
         if crc32(data) & field.UINT32 != crc:
+            self.upload.forget()  # so that it is sent anew, and not gone on with where it ended
             raise ConfigError("", "what was uploaded has another CRC than was announced")
         wanted = config.parse(data)
         self._check(wanted)

@@ -218,7 +218,12 @@ def configure(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
 def update(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Take the firmware that was uploaded, on trial at the next start."""
     slot = field.text(body, "slot")
-    device.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"), device.poll)
+    try:
+        device.slots.announce(slot, field.whole(body, "len"), field.data(body, "sha"), device.poll)
+    except FirmwareError as error:
+        if error.rc == number.NOT_AS_ANNOUNCED:
+            device.upload.forget()  # so that it is sent anew, and not gone on with where it ended
+        raise
     return {}
 
 

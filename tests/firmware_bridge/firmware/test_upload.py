@@ -103,6 +103,30 @@ def test_a_configuration_that_was_taken_can_be_sent_and_taken_again(bench):
         assert "dict" in bench.do(number.CONFIGURE, {"crc": crc32(data) & 0xFFFFFFFF})
 
 
+def test_a_file_that_is_not_what_was_announced_is_taken_anew(bench):
+    data, sha = b"all of the file", hashlib.sha256(b"all of the file").digest()
+    bench.open(5000)
+    assert begun(bench, data, sha) == 4
+    bench.answers(piece(bench, 4, data[4:]))
+    bench.files.put("/slot/a", b"ALL of the file")
+    assert begun(bench, data, sha) == len(data)
+    told = bench.do(number.UPDATE, {"slot": "a", "len": len(data), "sha": sha})
+    assert bench.rc(told) == number.NOT_AS_ANNOUNCED
+    assert begun(bench, data, sha) == 4
+
+
+def test_a_configuration_that_is_not_what_was_announced_is_taken_anew(bench):
+    data = encode({**CONFIG, "name": "again"}).encode()
+    first = {"off": 0, "data": data, "name": "/config.json", "len": len(data), "sha": hashlib.sha256(data).digest()}
+    bench.open(5000)
+    for _ in range(2):
+        bench.ask(number.FILE_DATA, {**first, "s": SESSION}, WRITE, number.FILE)
+        bench.files.put("/config.json.new", data.replace(b"again", b"wrong"))
+    assert bench.rc(bench.do(number.CONFIGURE, {"crc": crc32(data) & 0xFFFFFFFF})) == number.CONFIG
+    bench.ask(number.FILE_DATA, {**first, "s": SESSION}, WRITE, number.FILE)
+    assert "dict" in bench.do(number.CONFIGURE, {"crc": crc32(data) & 0xFFFFFFFF})
+
+
 def test_more_than_was_announced_is_refused(bench):
     bench.open(5000)
     bench.answers(piece(bench, 0, b"abc", 5))
