@@ -183,6 +183,8 @@ def watch(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
             wanted = max(wanted, sensors[name].entry.get("period_us", 0)) if wanted else 0
         elif isinstance(device.machine.read(name), list):
             raise FirmwareError(number.RANGE, f"{name} has no number that could be watched")
+    if _room_bytes(device, names) < 0:
+        raise FirmwareError(number.RANGE, "so many long names leave no room in an answer: watch fewer")
     period = max(wanted, LEAST_US) if wanted and names else 0
     device.telemetry.watch(names, period)
     return {"us": period, "next": device.telemetry.next}
@@ -192,10 +194,14 @@ def readings(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":
     """Give readings from the ring."""
     telemetry = device.telemetry
     names = telemetry.names
-    room = device.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 7 for name in names])
-    most = min(field.whole(body, "most"), max(1, room // _ROW_BYTES))
+    most = min(field.whole(body, "most"), max(1, _room_bytes(device, names) // _ROW_BYTES))
     first, rows = telemetry.rows(field.whole(body, "from", 0, (1 << 62) - 1), most)
     return {"first": first, "next": telemetry.next, "names": names, "within": telemetry.within, "rows": rows}
+
+
+def _room_bytes(device: "Device", names: "list[str]") -> int:
+    """Give the bytes that an answer has for readings beside these names; one reading has room where it is 0, too."""
+    return device.buffer_bytes - _ROOM_BYTES - sum([len(name.encode()) + 7 for name in names])
 
 
 def clock(device: "Device", body: "dict[str, Any]") -> "dict[str, Any]":

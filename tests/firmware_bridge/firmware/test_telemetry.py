@@ -159,6 +159,15 @@ def test_a_period_of_0_ends_it_and_indexes_go_on(bench):
     assert (told["first"], told["names"], len(told["rows"])) == (5, ["door"], 1)
 
 
+def test_names_that_leave_no_room_for_a_reading_are_refused_and_not_found_out_later(bench):
+    bench.open(5000)
+    bench.server.buffer_bytes = 300
+    assert bench.rc(watched(bench, ["temperature"] * 12)) == number.RANGE
+    assert watched(bench, ["temperature"] * 11)["us"] == 2000
+    bench.pass_us(10_000)
+    assert bench.ask(number.READINGS, {"from": 0, "most": 50})["rows"] == [[1000, 0, 21.5]]
+
+
 def test_readings_fit_into_an_answer_with_the_longest_names(bench):
     bench.open(5000)
     watched(bench, ["temperature", "humidity"] * 8, 2000)
