@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from firmware_bridge.error import BridgeError, BridgeTimeout
+from firmware_bridge.error import BridgeError, BridgeTimeout, Refused
 from firmware_bridge.link.connection import SLICE_S, Connection
 from firmware_bridge.link.lane import Answer, Lane, Waiting, older
 from firmware_bridge.link.recorder import Recorder
 from firmware_bridge.link.retry import MOST_S, SAFETY_S, RoundTrip
 from firmware_bridge.link.statistic import Statistics
 from firmware_bridge.port.port import Port
-from firmware_bridge.wire.line import lines
+from firmware_bridge.wire.line import AROUND_BYTES, lines
 from firmware_bridge.wire.message import Message, decode_message, encode_message
 
 __all__ = ["TIMEOUT_S", "Link"]
@@ -44,6 +44,8 @@ class Link:
         For `request`.
     statistics : Statistics
         What was counted.
+    most_bytes : int
+        The longest packet that the other side takes, as it announces it.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Link:
         self._counted = Statistics()
         self._connection = Connection(open_port, greet, self._hand_out, self._awake, self._counted)
         self._newest: int | None = None  # clock in an answer
+        self.most_bytes = 0xFFFF
         self.connect, self.start, self.look = self._connection.open, self._connection.start, self._connection.look
         self.close = self._connection.close
 
@@ -112,6 +115,8 @@ class Link:
         ------
         BridgeTimeout
             If no answer came. It is not known then whether the request was received.
+        Refused
+            If it is longer than the other side takes, which would drop it without a word.
         BridgeClosed
             If the link was closed.
         """
@@ -122,12 +127,23 @@ class Link:
             self._queue(lane, timeout_s, urgent)
         try:
             message = Message(op, group, command, next(self._sequence) & 0xFF, body)  # type: ignore[arg-type]  # it is only read
+            data = self._encoded(message)
             waiting = lane.waiting = Waiting(message, self._newest, urgent=urgent)
             self._counted.requests += 1
-            return self._ask(lane, waiting, encode_message(message), end_s, wait_end_s)
+            return self._ask(lane, waiting, data, end_s, wait_end_s)
         finally:
             lane.waiting = None
             lane.lock.release()
+
+    def _encoded(self, message: Message) -> bytes:
+        data = encode_message(message)
+        if len(data) + AROUND_BYTES > self.most_bytes:
+            raise Refused(
+                f"A request of {len(data) + AROUND_BYTES} bytes was not sent.",
+                why=f"The microcontroller takes {self.most_bytes} at most.",
+                fix="Ask for less at once: a shorter text, or fewer or shorter names.",
+            )
+        return data
 
     def _queue(self, lane: Lane, timeout_s: float, urgent: bool) -> None:
         if urgent and (waiting := lane.waiting) and not waiting.urgent:

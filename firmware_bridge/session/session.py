@@ -306,6 +306,7 @@ class Session:
         if self.hello is not None and hello.boot != self.hello.boot:
             self._clock.reset()
             self._link.restarted()
+        self._link.most_bytes = hello.buffer_bytes
         self._note(answer)
         return hello
 

@@ -46,6 +46,14 @@ def test_a_bridge_says_what_is_there(incubator: Stand) -> None:
     assert "simulation, firmware" in repr(bridge)
 
 
+def test_what_is_longer_than_the_microcontroller_takes_is_refused_at_once(incubator: Stand) -> None:
+    before_s, text = incubator.time.now_s, "x" * 1100
+    with pytest.raises(Refused, match=r"A request of 11\d\d bytes was not sent(.|\n)*takes 1024 at most"):
+        incubator.bridge.echo(text)
+    assert incubator.time.now_s == before_s
+    assert incubator.bridge.echo(text[:1000]) == text[:1000]
+
+
 def test_an_output_holds_what_it_was_set_to_while_the_lease_is_renewed(incubator: Stand) -> None:
     heater = incubator.bridge.output("heater")
     heater.set(0.5)
