@@ -107,24 +107,28 @@ class Sensor:
         return self.take(body.get("value"), body.get("t"), within_us=body.get("within", 0), age_us=body.get("age", 0))
 
     def latest(self, max_age_s: float) -> Reading:
-        """Give the newest reading, if it is young enough; where none is, the sensor is read now.
+        """Give the newest reading, if it is surely young enough; where none is, the sensor is read now.
 
         Raises
         ------
         StaleReading
-            If there is none of that age, and none can be had: an old one is never given in its place.
+            If there is none of that age, or none of which that is sure, its `uncertainty_s` counted in, and none can
+            be had: an old one is never given in its place.
         """
         newest = self._newest()
-        if newest is not None and self._clock() - newest.time_s + newest.uncertainty_s <= max_age_s:
+        if newest is not None and self._age_s(newest) + newest.uncertainty_s <= max_age_s:
             return newest
         cause: BridgeError | None = None
         try:
             newest = self.read(timeout_s=_FRESH_S)
         except BridgeError as error:
             cause = error
-        if newest is not None and (age_s := self._clock() - newest.time_s) <= max_age_s:
-            return newest
-        had = f"The newest is {age_s:.3g} s old." if newest is not None else "There is none."
+        had = "There is none."
+        if newest is not None:
+            age_s = self._age_s(newest)
+            if age_s + newest.uncertainty_s <= max_age_s:
+                return newest
+            had = f"The newest is {age_s:.3g} s old, give or take {newest.uncertainty_s:.2g} s."
         raise StaleReading(
             f"There is no reading of {self.name} of the last {max_age_s:g} s.",
             why=f"{had} {cause.what}" if cause else had,
@@ -216,6 +220,9 @@ class Sensor:
             if not kept or kept[-1].time_s < reading.time_s:
                 kept.append(reading)
         return reading
+
+    def _age_s(self, reading: Reading) -> float:
+        return max(self._clock() - reading.time_s, 0.0)
 
     def _newest(self) -> Reading | None:
         with self._lock:

@@ -115,6 +115,10 @@ def test_what_was_measured_too_long_ago_is_not_the_latest_though_it_was_read_jus
         temperature.latest(2)
     slow.measured_s = stand.time.now_s - 0.4
     assert temperature.latest(2).time_s == pytest.approx(slow.measured_s, abs=0.01)
+    stand.run(1.4)  # it was measured between 1.4 and 2.2 s ago
+    with pytest.raises(StaleReading, match=r"The newest is 1\.8 s old, give or take 0\.3[78] s"):
+        temperature.latest(2)
+    assert temperature.latest(2.5).time_s == pytest.approx(slow.measured_s, abs=0.01)
 
 
 def test_a_value_is_interpolated_between_the_moments_of_measurement(temperature: Sensor) -> None:
