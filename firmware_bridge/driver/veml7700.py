@@ -1,10 +1,14 @@
 """Vishay VEML7700: light as the eye sees it.
 
 Source: registers: datasheets of the VEML7700 (84286) and of its sister with the same registers, VEML6030 (84366). A
-count is 0.0042 lx at gain 2 in 800 ms in application note 84323 of January 2024 (0.0036 in that of September 2019). The
-note counts to 10 000 only, and corrects what is above 1000 lx at gains of 1/4 and 1/8 by a polynomial: by 8 % there,
-by half at 10 000 lx, and so steeply in the sun that an error of 1 % in the count becomes 3 %. Its coefficients
-were published when a count was given as 0.0036 lx, and are in use with 0.0042, too. None of it was tried on a chip.
+count is 0.0042 lx at gain 2 in 800 ms in application note 84323 of January 2024 (0.0036 in that of September 2019), as
+public drivers cite that note; it was not opened for this, and none of it was tried on a chip. As they cite it, the note
+counts to 10 000 only, and corrects by a polynomial what is above 1000 lx, which it turns from 1500 lx into 1658. That
+this holds at both low gains, 1/4 and 1/8, is what ESPHome's documentation says; others correct at 1/8 alone. The
+coefficients were published when a count was given as 0.0036 lx, and are in use with 0.0042, too.
+
+The correction begins at 1000 lx with 7.5 %, so that nothing is given from 1000 to 1075 lx: a threshold there is passed
+at a leap. It is half at 10 000 lx, and so steep in the sun that an error of 1 % in the count becomes 3 %.
 """
 
 import struct

@@ -186,8 +186,9 @@ def test_a_count_of_the_veml_is_worth_what_its_datasheet_says():
     assert {0x08C0, 0x0000, 0x1300} <= bits  # typed from the datasheet's table 1
 
 
-def test_bright_light_of_the_veml_is_corrected_as_its_application_note_says():
+def test_bright_light_of_the_veml_is_corrected_as_drivers_cite_its_application_note():
     chip = VEML7700(VemlBox(1), 0x10, Clock())
+    assert chip._lux_of((1500 / 2.1504, 0), 25 / 8) == pytest.approx(1658, abs=0.5), "the note's own example"
     # 10 000 lx uncorrected: 6013.5 - 9392.4 + 8148.8 + 10023.
     assert chip._lux_of((10_000 / 2.1504, 0), 25 / 8) == pytest.approx(14_792.9)
     assert chip._lux_of((1000 / 2.1504, 0), 25 / 8) == pytest.approx(1000)
