@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ _PAGE_BYTES = 4096
 _CHECKPOINT_PAGES = 64
 # What stands beside the file: its write-ahead log, which may pass a checkpoint by one batch, and the index of that.
 _BESIDE_BYTES = 2 * _CHECKPOINT_PAGES * _PAGE_BYTES + 32768
+_LEAST_ROOM_BYTES = 65536  # of the disk, for that index and a page of the log
 _COMMIT_S = 5.0
 _WAITING_MOST = 5000
 _AT_ONCE_BYTES = 128 * 1024  # in a commit, which after a full disk would else be as large as all that waits
@@ -297,7 +299,7 @@ def read_journal(path: str | Path, *, after: int = 0, kind: str = "") -> Iterato
 
 def _storage_error(path: Path, done: str, error: Exception) -> StorageError:
     why = str(error)
-    if "full" in why:
+    if "full" in why or _is_full(path.parent):  # without room for what stands beside it, SQLite tells of an I/O error
         fix = "Make room on the disk (df -h): it goes on by itself then. A smaller limit keeps it from filling again."
     elif "locked" in why:
         fix = "Another process writes it: give each its own file."
@@ -306,3 +308,11 @@ def _storage_error(path: Path, done: str, error: Exception) -> StorageError:
     else:
         fix = "Check that its folder is there and may be written to, and that the disk is sound."
     return StorageError(f"The journal {path} could not be {done}.", why=f"{why[:1].upper()}{why[1:]}.", fix=fix)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _LEAST_ROOM_BYTES

@@ -214,10 +214,21 @@ def test_a_disk_that_stays_full_costs_the_oldest_of_what_waits_and_no_more_memor
     assert numbers(tmp_path / "log.db") == [0, 4, 5, 6, 7, 8]
 
 
+def on_a_small_disk(program: str) -> str:
+    """Run a program where /mnt is a disk of 300 kB, and give what it says."""
+    script = 'mount -t tmpfs -o size=300k none /mnt || exit 77; exec "$0" -c "$1"'
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare")
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        pytest.skip(f"this system lets nobody mount a small disk: {done.stderr.strip()[:100]}")
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
 def test_a_file_system_without_room_is_told_as_such() -> None:
-    script = """
-mount -t tmpfs -o size=300k none /mnt || exit 77
-exec "$0" -c '
+    said = on_a_small_disk("""
 from edge_sdk.errors import StorageError
 from edge_sdk.sensors.journal import Journal
 from edge_sdk.sensors.record import EVENT, Record
@@ -228,17 +239,31 @@ for number in range(1000):
     except StorageError as error:
         print(number, error)
         break
-'"""
-    if shutil.which("unshare") is None:
-        pytest.skip("there is no unshare")
-    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, sys.executable]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        pytest.skip(f"this system lets nobody mount a small disk: {done.stderr.strip()[:100]}")
-    number, _, said = done.stdout.partition(" ")
+""")
+    number, _, said = said.partition(" ")
     assert int(number) > 20
     assert "disk is full" in said
-    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_as_such() -> None:
+    said = on_a_small_disk("""
+from pathlib import Path
+from edge_sdk.errors import StorageError
+from edge_sdk.sensors.journal import Journal
+Journal("/mnt/log.db").close()
+try:
+    with Path("/mnt/fill").open("wb", buffering=0) as file:
+        while file.write(bytes(1000)):
+            pass
+except OSError:
+    pass
+try:
+    Journal("/mnt/log.db")
+except StorageError as error:
+    print(error.what, error.fix)
+""")
+    assert "/mnt/log.db could not be opened" in said
+    assert "df -h" in said
 
 
 def test_a_reader_sees_one_moment_while_the_writer_goes_on(tmp_path: Path) -> None:
