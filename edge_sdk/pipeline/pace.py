@@ -18,6 +18,8 @@ _DRIFT = 0.1
 # Plans are kept, for most prompts are as long as one before, and to plan one takes a hundredth of a small bundle's
 # first word. One holds as long as all runs cost what they did to within a step of this scale.
 _GRADE, _PLANS = math.log(1.1), 256
+# Beside more runs than these planning is nothing, and a plan takes 0.1 kB for each.
+_RUNS_KEPT = 32
 
 
 class Pace:
@@ -37,7 +39,7 @@ class Pace:
         self._measured: dict[str, float | None] = {}  # by signature
         self._latest: tuple[Stage, Signature, float] | None = None  # a run that was measured
         self._grades: dict[str, int] = {}  # of measured costs, by signature
-        self._plans: dict[tuple[object, ...], tuple[Stage, list[Chunk]]] = {}
+        self._plans: dict[tuple[object, ...], tuple[int, list[Chunk]]] = {}  # with the length of the caches
 
     def note(self, stage: Stage, signature: Signature, seconds: float) -> None:
         """Remember what a run over a stage's caches took, but for the first of its kind, which prepares it."""
@@ -89,13 +91,16 @@ class Pace:
             As `plan_chunks` takes them.
         """
         key = (stages[0].length, stages[-1].length, left, position, scored, *self._grades.values())
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._new_plan(stages, left, position, scored=scored)
-            if len(self._plans) >= _PLANS:
-                self._plans.clear()
-            self._plans[key] = plan
-        return plan
+        kept = self._plans.get(key)
+        if kept is not None:
+            # Each who runs the model has stages of its own; another's would cost it new caches, and binding anew.
+            return next(stage for stage in stages if stage.length == kept[0]), kept[1]
+        stage, chunks = self._new_plan(stages, left, position, scored=scored)
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        if len(chunks) <= _RUNS_KEPT:
+            self._plans[key] = stage.length, chunks
+        return stage, chunks
 
     def _new_plan(
         self, stages: Sequence[Stage], left: int, position: int, *, scored: bool

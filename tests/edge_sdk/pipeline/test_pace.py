@@ -58,6 +58,37 @@ def test_a_run_that_got_faster_changes_the_plan(toy: MakeToy) -> None:
     assert sizes(pace.plan(stages, 3, 0)) == [1, 1, 1]
 
 
+def test_who_runs_the_same_model_gets_its_own_stages_in_a_plan_that_another_made(
+    toy: MakeToy, planned: list[int]
+) -> None:
+    maker = toy(lengths=(32, 64), prefills=(16,))
+    one, other = (maker.decoder()._stages for _ in range(2))
+    pace = Pace(1_000)
+    assert pace.plan(one, 10, 0)[0] is one[0]
+    assert pace.plan(other, 10, 0)[0] is other[0]
+    assert planned == [10] * 2  # a plan looks at both lengths
+
+
+def test_dialogues_side_by_side_keep_their_caches(toy: MakeToy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "note", lambda *_: None)  # what runs take here is chance, and so were the plans
+    maker = toy(lengths=(32, 64), prefills=(16,))
+    one, other = maker.decoder(for_good=True), maker.decoder(for_good=True)
+    kept = []
+    for decoder, prompt in ((one, [3, 4, 5]), (other, [6, 7, 8])) * 3:
+        decoder.prefill(prompt)
+        decoder.reset(keep=3)
+        kept.append(decoder.caches)
+    assert kept[2:] == kept[:2] * 2
+
+
+def test_a_plan_of_many_runs_is_not_kept(toy: MakeToy, planned: list[int]) -> None:
+    maker = toy(lengths=(64,), prefills=())
+    pace, stages = Pace(1_000), maker.decoder()._stages
+    for _ in range(2):
+        assert sizes(pace.plan(stages, 40, 0)) == [1] * 40
+    assert planned == [40, 40]
+
+
 def test_plans_are_kept_within_bounds(toy: MakeToy) -> None:
     pace, stages = paced(toy)
     for left in range(1, 60):
