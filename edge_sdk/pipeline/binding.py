@@ -43,6 +43,8 @@ class BoundRun:
         self._mask = mask.reshape(size, -1)
         last = run.inputs.get(LAST_ROW)
         self._last = None if last is None else last.reshape(-1)
+        if self._last is not None:
+            self._last[0] = 1  # of one token that is the last, whatever is written
         self._hidden, self._seen = _HIDDEN.get(mask.dtype.name, 0.0), 1.0 if mask.dtype == np.bool_ else 0.0
         self._shown = -1  # how much of the cache a step's mask shows, where that is known
 

@@ -128,8 +128,8 @@ def read_stages(model: Model, executor: ExecutorMetadata | None) -> tuple[tuple[
     names = _cache_names(decodes[0], executor)
     by_length: dict[int, Stage] = {}
     for decode in decodes:
-        length = _length(decode, model)
-        if length not in by_length:
+        length = reach(decode)
+        if length is not None and length not in by_length:
             by_length[length] = Stage(
                 length,
                 decode,
@@ -157,8 +157,10 @@ def _differ_in_length(stage: Stage, other: Stage, names: tuple[CacheNames, ...])
 
 
 def _fits(signature: Signature) -> bool:
-    """Say whether a run's inputs have a place for each of its tokens, and its scores are of one of them or of each."""
+    """Say whether a run takes tokens, places and a mask, with room for each token, and scores one of them or each."""
     count, inputs, scores = tokens(signature), signature.inputs, _scores(signature)
+    if not all(any(name in inputs for name in names) for names in ((*TOKENS, EMBEDDINGS), POSITIONS, MASKS)):
+        return False
     places = [prod(inputs[name].shape) for name in TOKENS if name in inputs]
     for name in (*MASKS, EMBEDDINGS):
         if name in inputs:
@@ -169,12 +171,13 @@ def _fits(signature: Signature) -> bool:
 
 
 def _longer(model: Model, decode: Signature, names: tuple[CacheNames, ...], kind: str) -> list[Signature]:
-    """Find the signatures of a kind that work on the caches of a step, the longest first."""
-    kinds = _cache_kinds(decode, names, decoding=True)
+    """Find the signatures of a kind that work on the caches of a step and are fed the like, the longest first."""
+    kinds, embedded = _cache_kinds(decode, names, decoding=True), EMBEDDINGS in decode.inputs
     found = [
         item
         for name, item in model.signatures.items()
-        if kind in name and _fits(item) and _cache_kinds(item, names, decoding=False) == kinds
+        if kind in name and _fits(item) and (EMBEDDINGS in item.inputs) == embedded
+        if _cache_kinds(item, names, decoding=False) == kinds
     ]
     return sorted(found, key=tokens, reverse=True)
 
@@ -202,7 +205,9 @@ def reach(signature: Signature) -> int | None:
 
 
 def _verifies(found: list[Signature], decode: Signature) -> dict[int, Signature]:
-    return {tokens(item): item for item in found if _scores(item) == (1, tokens(item), *_scores(decode)[-1:])}
+    """Choose those that score each of their tokens, wherever in the caches these are."""
+    seeing = [item for item in found if reach(item) == reach(decode)]
+    return {tokens(item): item for item in seeing if _scores(item) == (1, tokens(item), *_scores(decode)[-1:])}
 
 
 def _scores(signature: Signature) -> tuple[int, ...]:
@@ -235,12 +240,6 @@ def _cache_kinds(
             return None
         kinds.append((one.shape, one.dtype))
     return kinds
-
-
-def _length(decode: Signature, model: Model) -> int:
-    if length := reach(decode):
-        return length
-    raise ModelError(f"{decode.name!r} of {model.name} has no attention mask, so how much it holds is not known.")
 
 
 def new_caches(name: str, stage: Stage, names: tuple[CacheNames, ...]) -> Caches:

@@ -73,6 +73,13 @@ def test_a_run_begins_where_it_sees_as_much_as_it_fills_and_says_what_follows(
     assert ("begin_it" in used(model, 32)) == taken
 
 
+def test_guesses_are_not_checked_by_a_run_that_sees_less_than_a_step(toy: MakeToy) -> None:
+    model = toy(lengths=(32,), verifies=(4,)).toy
+    assert "cache_32_verify_4" in used(model, 32)
+    reshape(model, "cache_32_verify_4", "inputs", "mask", (1, 1, 4, 16))
+    assert "cache_32_verify_4" not in used(model, 32)
+
+
 def test_nothing_but_the_start_of_a_prompt_is_run_by_what_sees_no_more(toy: MakeToy) -> None:
     maker = toy(lengths=(64,), prefills=(4, 16), asked=True)
     known = maker.toy.signatures["cache_64_prefill_16"]
@@ -87,6 +94,26 @@ def test_nothing_but_the_start_of_a_prompt_is_run_by_what_sees_no_more(toy: Make
         names = [name for name, _ in maker.toy.calls]
         assert names[0] == ("cache_64_prefill_16" if known_already else "begin")
         assert "begin" not in names[1:]
+
+
+@pytest.mark.parametrize("missing", ["tokens", "input_pos", "mask"])
+@pytest.mark.parametrize("name", ["cache_32_prefill_16", "cache_32_decode_1"])
+def test_a_run_that_cannot_be_told_what_it_needs_is_left_out_for_others(toy: MakeToy, name: str, missing: str) -> None:
+    maker = toy(lengths=(32, 128))
+    known = maker.toy.signatures[name]
+    inputs = MappingProxyType({key: spec for key, spec in known.inputs.items() if key != missing})
+    maker.toy.signatures = MappingProxyType({**maker.toy.signatures, name: Signature(name, inputs, known.outputs)})
+    decoder, prompt = maker.decoder(), [3, 4, 5] * 8
+    assert int(decoder.prefill(prompt).argmax()) == maker.toy.say(prompt)
+    assert int(decoder.step(6).argmax()) == maker.toy.say([*prompt, 6])
+    assert name not in {called for called, _ in maker.toy.calls}
+
+
+def test_a_run_of_one_token_that_is_told_which_to_score_scores_that(toy: MakeToy) -> None:
+    maker = toy(lengths=(32,), prefills=(1, 4), asked=True)
+    prompt = [3, 4, 5, 6, 7]
+    assert int(maker.decoder().prefill(prompt).argmax()) == maker.toy.say(prompt)
+    assert maker.toy.calls[-1] == ("cache_32_prefill_1", 1)
 
 
 def test_scores_that_a_prompts_run_gives_without_being_asked_are_not_read(toy: MakeToy) -> None:
