@@ -77,12 +77,13 @@ class FrameEncoder:
                     f"{list(self.features.shape)} {self.features.dtype}.",
                     why="The bundle's sections do not belong together.",
                 )
-            self.models.append(model)
-            self._after[name] = run = model.bind(inputs={spec.name: self.features} if in_place else None)
+            run = model.bind(inputs={spec.name: self.features} if in_place else None)
             if not in_place:
                 features = run.inputs[spec.name]
                 encode = self.models[0].bind(inputs=self._encode.inputs, outputs={self._name: features})
                 self._words = _Side(encode, features)
+            self.models.append(model)
+            self._after[name] = run  # last: a run that nobody writes features for would put zeros into words
         return self._after[name]
 
     def tokens(self, adapt: Run | None) -> npt.NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import edge_sdk as edge
 from edge_sdk.frame import Frame
 from edge_sdk.pipeline import VisionLanguageModel
 from edge_sdk.pipeline.preprocess import Geometry, Preprocess
-from edge_sdk.runtime import Run
+from edge_sdk.runtime import Model, Run
 
 PHOTOS = sorted((Path(edge.__file__).parent / "data/photos").glob("*.jpg"))
 ADAPTER = "tf_lite_vision_adapter"
@@ -104,3 +105,22 @@ def test_a_frame_that_is_asked_about_and_counted_is_encoded_once(
         assert np.array_equal(eyes.tokens(frame), tokens)
         assert model.count(frame).totals == totals
     assert encoded == frames
+
+
+def test_an_encoder_that_could_not_be_bound_for_the_adapter_is_bound_the_next_time(
+    model: VisionLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, bind, asked = Frame.open(PHOTOS[0]), Model.bind, []
+
+    def fail(model: Model, *arguments: Any, **arrays: Any) -> Run:
+        asked.append(arrays)
+        if len(asked) == 3:
+            raise MemoryError
+        return bind(model, *arguments, **arrays)
+
+    with edge.load("smear", threads=1) as other:
+        expected = other._eyes().tokens(frame)
+    monkeypatch.setattr(Model, "bind", fail)
+    with pytest.raises(MemoryError):
+        model._eyes().tokens(frame)
+    assert np.array_equal(model._eyes().tokens(frame), expected)
