@@ -232,7 +232,8 @@ class Bundle:
         if model_type not in self._tokenizers:
             self._tokenizers[model_type] = self._load_tokenizer(model_type)
             # Each record that was read up to here brought 64 kB of the file with it; what is used again comes back.
-            self._mapped.madvise(mmap.MADV_DONTNEED)
+            with contextlib.suppress(OSError):  # pages that someone has locked in memory stay
+                self._mapped.madvise(mmap.MADV_DONTNEED)
         return self._tokenizers[model_type]
 
     def template(self) -> PromptTemplate:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import ctypes
+import mmap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edge_sdk.bundle import open_bundle
+from edge_sdk.bundle import find_bundle, open_bundle
 from edge_sdk.errors import BundleError, ClosedError
 
 
@@ -76,3 +79,12 @@ def test_metadata_of_an_absurd_size_are_refused_unread(material: Path, tmp_path:
         file.truncate(32 << 20)
     with pytest.raises(BundleError, match=r"large\.litertlm"):
         open_bundle(path)
+
+
+def test_a_tokenizer_is_read_by_who_locks_all_memory() -> None:
+    # As mlockall(2) does, which those call who cannot wait for a page.
+    with open_bundle(find_bundle("smear")) as bundle:
+        place = np.frombuffer(bundle.view(bundle.sections[0]), np.uint8).ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+        if ctypes.CDLL(None).mlock(ctypes.c_void_p(place), ctypes.c_size_t(mmap.PAGESIZE)):
+            pytest.skip("this user may lock no memory")
+        assert bundle.tokenizer().encode("cells")
