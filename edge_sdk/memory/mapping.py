@@ -42,11 +42,13 @@ def find_mapping(path: Path, maps: Path = Path("/proc/self/maps")) -> Mapping | 
     found = None
     try:
         known = path.stat()
-        for line in maps.read_text().splitlines():
-            place, _, offset, _, inode, *_ = line.split(maxsplit=5)
-            if int(inode) == known.st_ino and line.endswith(f" {path.resolve()}") and not int(offset, 16):
-                begin, end = (int(number, 16) for number in place.split("-"))
-                found = Mapping(path, begin, min(end - begin, known.st_size))
+        name = os.fsencode(path.resolve())
+        with maps.open("rb") as lines:  # nobody promises that the names of other files are text
+            for line in lines:
+                place, _, offset, _, inode, *_ = line.split(maxsplit=5)
+                if int(inode) == known.st_ino and line.endswith(b" " + name + b"\n") and not int(offset, 16):
+                    begin, end = (int(number, 16) for number in place.split(b"-"))
+                    found = Mapping(path, begin, min(end - begin, known.st_size))
     except OSError:
         return None
     return found

@@ -32,6 +32,13 @@ def test_a_mapped_file_is_found_in_memory(file: Path) -> None:
     assert find_mapping(file / "none") is None
 
 
+def test_a_mapped_file_is_found_among_others_whose_names_are_no_text(file: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    other = "1000-2000 r--s 00000000 fe:00 5    /media/für.litertlm\n".encode("latin-1")
+    maps.write_bytes(other + f"4000-9000 r--s 00000000 fe:00 {file.stat().st_ino}    {file}\n".encode())
+    assert find_mapping(file, maps) == Mapping(file, 0x4000, 0x5000)
+
+
 def test_the_kernel_shows_what_was_touched_and_forgets_what_was_dropped(file: Path) -> None:
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         place = find_mapping(file)
