@@ -44,9 +44,9 @@ class Rows:
         Parameters
         ----------
         tokens : ndarray
-            Of whole numbers.
+            Of whole numbers; of others none is copied.
         """
-        if self._protect(self._first, self._size, mmap.PROT_READ | mmap.PROT_WRITE):
+        if tokens.dtype.kind not in "iu" or self._protect(self._first, self._size, mmap.PROT_READ | mmap.PROT_WRITE):
             return
         for token in set(tokens.ravel().tolist()):
             if 0 <= token < self._table.rows:

@@ -57,7 +57,8 @@ def test_a_row_takes_its_own_pages_and_reads_as_before(pages: mmap.mmap) -> None
 
 def test_what_is_no_row_of_it_is_left_alone(pages: mmap.mmap) -> None:
     view = np.frombuffer(pages, np.uint8)
-    Rows(RowTable(BEGIN, COUNT, ROW_BYTES), view.ctypes.data).copy(np.array([-1, COUNT, 1 << 30]))
+    for tokens in (np.array([-1, COUNT, 1 << 30]), np.array([3.0, np.nan])):
+        Rows(RowTable(BEGIN, COUNT, ROW_BYTES), view.ctypes.data).copy(tokens)
     assert _taken_bytes(view.ctypes.data) == (0, 0)
 
 
