@@ -21,6 +21,7 @@ STEPS = (
     "weights streamed from flash",
     "parts left out",
 )
+_NO_ENGINE = "The engine that is here does not take all of its parts."
 _PRIVATELY = "Weights are packed into private memory at each load, which takes seconds."
 
 
@@ -54,7 +55,7 @@ def choose(
     """
     tried = []
     for rung in rungs(outlines, task, engines, stream=stream):
-        if costs.obstacle(rung):
+        if costs.obstacle(rung) or costs.refusal(rung):
             continue
         sections = arrange(rung, costs)
         if packed:
@@ -78,6 +79,7 @@ def steps_to(
     ``speed`` says how fast it answers where weights are streamed, ``obstacle`` why packed weights cannot be kept.
     """
     best, rung = tried[0].rung, chosen.rung
+    parts_alone = _taken(best, best)[-1]  # the engine takes no more
     needs: dict[int, int] = {}
     for item in tried:
         kind = _kind(item.rung, best)
@@ -89,7 +91,7 @@ def steps_to(
         elif kind in needs:
             told = f"It needs {format_bytes(needs[kind])}."
         else:
-            told = _missing(kind, best, stream=stream)
+            told = _NO_ENGINE if parts_alone else _missing(kind, best, stream=stream)
         found.append(Step(STEPS[kind], taken, told, needs.get(kind)))
     if (rung.engine, rung.weight_cache) != (best.engine, best.weight_cache):
         found.append(_storage(rung, best, tried))

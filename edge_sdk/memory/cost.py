@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from boards import Profile
 from edge_sdk.bundle import Bundle
+from edge_sdk.bundle.row_scale import row_scaled
 from edge_sdk.errors import MissingDependency
 from edge_sdk.memory.family import Member
 from edge_sdk.memory.footprint import (
@@ -24,6 +25,7 @@ from edge_sdk.memory.measurement import Measurement, remembered
 from edge_sdk.memory.section import DECODER
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import ENGINES, WeightCache
+from edge_sdk.runtime.interpreter import OLD_REASON, is_old
 from edge_sdk.runtime.litert_library import library_path
 from edge_sdk.runtime.region import Region
 
@@ -37,6 +39,8 @@ _USED_SEEING_BYTES, _USED_BYTES = 8_000_000, 4_500_000
 # What a bundle says was measured of it is believed down to this share of what its headers tell, which is never too low
 # and at most a quarter too high.
 _TRUSTED = 0.5
+# 32-bit Arm: only tflite-runtime has wheels for it.
+_NARROW = ("armv7l", "armv6l")
 # Two frames, the one that is looked at and the one that just came, at 1280x960, as most microscope cameras give them.
 _FRAME_BYTES = 2 * 1280 * 960 * 3
 
@@ -66,6 +70,7 @@ class BundleCosts:
         self._packing: dict[tuple[str, str], int] = {}
         self._obstacles: dict[tuple[str, tuple[str, ...]], str] = {}
         self._measurements: dict[tuple[str, str, bool], Measurement | None] = {}
+        self._scaled: dict[tuple[str, str], tuple[str, ...]] = {}
 
     @property
     def frame_bytes(self) -> int:
@@ -133,6 +138,16 @@ class BundleCosts:
             self._obstacles[key] = self._cache.obstacle(sum(sizes.values()), missing)
         return self._obstacles[key]
 
+    def refusal(self, rung: Rung) -> str:
+        """Say why the engine does not take all sections of a rung, empty where it does.
+
+        What `InterpreterModel` refuses when it is opened is refused here before.
+        """
+        if rung.engine != "interpreter" or not (self._board.architecture in _NARROW if self._board else is_old()):
+            return ""
+        kinds = sorted({kind for name in rung.sections for kind in self._row_scaled(rung, name)})
+        return OLD_REASON.format(", ".join(kinds)) if kinds else ""
+
     def measured(self, rung: Rung) -> bool:
         """Whether all of a rung was measured."""
         return all(self._measured(rung, name) for name in rung.sections)
@@ -141,6 +156,15 @@ class BundleCosts:
         """Whether what was measured came with the bundle, from another machine."""
         found = self._measurement(rung)
         return found is not None and found.carried
+
+    def _row_scaled(self, rung: Rung, name: str) -> tuple[str, ...]:
+        key = (rung.outline.bundle, name)
+        if key not in self._scaled:
+            bundle = self._bundle(rung)
+            bundle.model(name)  # checks it
+            section = bundle.section(name)
+            self._scaled[key] = row_scaled(bundle.view(section), bundle.label(section))
+        return self._scaled[key]
 
     def _packs(self, rung: Rung, name: str) -> bool:
         """Say whether a section has weights that a cache file keeps out of private memory."""
@@ -197,7 +221,6 @@ class BundleCosts:
 
     def _runs(self, engine: str) -> bool:
         if self._board is not None:
-            # Only the older engine has wheels for 32-bit Arm.
-            return engine == "interpreter" or self._board.architecture not in ("armv7l", "armv6l")
+            return engine == "interpreter" or self._board.architecture not in _NARROW
         packages = ("ai_edge_litert",) if engine == "litert" else ("tflite_runtime", "ai_edge_litert")
         return any(importlib.util.find_spec(package) for package in packages)

@@ -65,6 +65,9 @@ class Costs(Protocol):
     def obstacle(self, rung: Rung) -> str:
         """Say why a rung's packed weights could not be kept, empty where they can or need not be."""
 
+    def refusal(self, rung: Rung) -> str:
+        """Say why the engine does not take all sections of a rung, empty where it does."""
+
     def measured(self, rung: Rung) -> bool:
         """Whether all of a rung was measured."""
 

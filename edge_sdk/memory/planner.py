@@ -8,19 +8,20 @@ from dataclasses import replace
 
 from boards import Profile, detect, find_profile, profiles
 from boards.topology import big_processors
-from edge_sdk.errors import EdgeError
+from edge_sdk.errors import EdgeError, ModelError
 from edge_sdk.memory.budget import Budget, budget_of
 from edge_sdk.memory.choice import Tried, choose, least, steps_to
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
 from edge_sdk.memory.flash import READ_RATE_BYTES_PER_S
-from edge_sdk.memory.ladder import Costs, Rung, beyond_bytes
+from edge_sdk.memory.ladder import Costs, Rung, beyond_bytes, rungs
 from edge_sdk.memory.outline import Outline
 from edge_sdk.memory.plan import Plan, Step
 from edge_sdk.memory.refusal import amount, refuse
 from edge_sdk.memory.setting import check_settings
 from edge_sdk.memory.thread_choice import ThreadChoice, remembered_threads
 from edge_sdk.runtime import WeightCache
+from edge_sdk.runtime.interpreter import NEWER
 from edge_sdk.units import format_bytes
 
 __all__ = ["engine_threads", "plan_for", "plan_of"]
@@ -72,6 +73,8 @@ def plan_for(
     ------
     OverBudget
         It does not fit; the error says how much is missing and what would fit.
+    ModelError
+        No engine that is here, or on the board, takes what the task needs.
     BundleError
         There is no such bundle, or it is damaged.
     EdgeError
@@ -127,6 +130,8 @@ def plan_of(
     ------
     OverBudget
         Nothing fits.
+    ModelError
+        No engine that is here takes what the task needs.
     """
     made = _made_for(task, outlines)
 
@@ -135,6 +140,9 @@ def plan_of(
 
     delivered = read_rate_bytes_per_s or READ_RATE_BYTES_PER_S
     chosen, tried = attempt(task, stream=stream)
+    if not tried:
+        first = next(rungs(made, task, engines, stream=stream))
+        raise ModelError(f"{made[0].name} does not run here.", why=costs.refusal(first), fix=NEWER)
     if chosen is None:
         others = _alternatives(attempt, costs, task, stream=stream, rate=delivered)
         known = tuple(profiles().values()) if boards is None else boards

@@ -32,12 +32,18 @@ from edge_sdk.runtime.model import (
 )
 from edge_sdk.runtime.region import Region, custom_operators, refusal
 
-__all__ = ["InterpreterModel", "installed_interpreter"]
+__all__ = ["NEWER", "OLD_REASON", "InterpreterModel", "installed_interpreter", "is_old"]
 
 # tflite-runtime first: where it is installed beside the other, someone chose it.
 _PACKAGES = ("tflite_runtime", "ai_edge_litert")
 _OLD = _PACKAGES[0]
-_NEWER = "Use a 64-bit system with ai-edge-litert to ask; to count cells, as smear does, tflite-runtime is enough."
+NEWER = "Use a 64-bit system with ai-edge-litert to ask; to count cells, as smear does, tflite-runtime is enough."
+OLD_REASON = "Where rows of weights have scales of their own ({}), tflite-runtime gives 0 without a word."
+
+
+def is_old() -> bool:
+    """Say whether models would run in tflite-runtime, which is taken where it is installed."""
+    return importlib.util.find_spec(_OLD) is not None
 
 
 def installed_interpreter() -> str:
@@ -85,7 +91,7 @@ class InterpreterModel(Model):
         self._interpreter: Any = None
         self.operators_taken: int | None = None
         module = _interpreter_module()
-        self._fix = _NEWER if module.__name__.startswith(_OLD) else None
+        self._fix = NEWER if module.__name__.startswith(_OLD) else None
         if self._fix:
             _check_row_scales(region)
         plug_ins = []
@@ -175,8 +181,8 @@ def _check_row_scales(region: Region) -> None:
     if kinds := row_scaled(region.map()[1].data, region.name):
         raise ModelError(
             f"{region.name} does not run in tflite-runtime.",
-            why=f"Where rows of weights have scales of their own ({', '.join(kinds)}), it gives 0 without a word.",
-            fix=_NEWER,
+            why=OLD_REASON.format(", ".join(kinds)),
+            fix=NEWER,
         )
 
 

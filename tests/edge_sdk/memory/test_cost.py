@@ -13,13 +13,17 @@ import pytest
 
 from boards import Profile, find_profile, profiles
 from edge_sdk.bundle import Bundle, find_bundle, open_bundle
-from edge_sdk.errors import EdgeError, OverBudget
-from edge_sdk.memory import engine_threads, measurement, plan_for
+from edge_sdk.errors import EdgeError, ModelError, OverBudget
+from edge_sdk.memory import Plan, engine_threads, measurement, plan_for
 from edge_sdk.memory.cost import BundleCosts
 from edge_sdk.memory.family import open_family
 from edge_sdk.memory.footprint import predict_words, used_graphs
 from edge_sdk.memory.workload import workload
 from edge_sdk.runtime import WeightCache, open_model, weight_cache
+
+NARROW = Profile(
+    id="small", name="Small", soc="x", architecture="armv7l", ram_options_bytes=(1 << 30,), accelerators=()
+)
 
 
 def test_the_shipped_bundle_is_planned_with_all_its_parts() -> None:
@@ -65,12 +69,40 @@ def test_the_older_engine_is_planned_without_a_weight_cache() -> None:
 
 
 def test_a_32_bit_board_gets_the_older_engine() -> None:
-    small = Profile(
-        id="small", name="Small", soc="x", architecture="armv7l", ram_options_bytes=(1 << 30,), accelerators=()
-    )
-    assert plan_for("smear", board=small, task="count").engine == "interpreter"
+    assert plan_for("smear", board=NARROW, task="count").engine == "interpreter"
     with open_family("smear") as members, pytest.raises(EdgeError, match="litert is not there"):
-        BundleCosts(members, 1, None, small).engines("litert")
+        BundleCosts(members, 1, None, NARROW).engines("litert")
+
+
+@pytest.mark.parametrize("task", ["ask", "text"])
+def test_what_the_older_engine_would_answer_wrongly_is_not_planned(task: str) -> None:
+    with pytest.raises(ModelError, match="smear does not run here") as caught:
+        plan_for("smear", board=NARROW, budget="1GB", task=task)
+    assert "tflite-runtime gives 0" in (caught.value.why or "")
+    assert "64-bit system" in (caught.value.fix or "")
+
+
+def test_where_the_older_engine_is_all_there_is_a_bundle_is_planned_to_count() -> None:
+    found = plan_for("smear", board=NARROW, budget="1GB")
+    assert {section.name for section in found.sections if section.mode == "resident"} == {
+        "tf_lite_pixel_encoder",
+        "tf_lite_aux",
+    }
+    assert [step.name for step in found.steps if step.taken] == ["parts left out"]
+    assert all("does not take all" in step.cost for step in found.steps if not step.taken)
+    with pytest.raises(OverBudget):
+        plan_for("smear", board=NARROW, budget="20MB")
+
+
+def test_the_engine_that_is_installed_decides_what_is_planned_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan() -> Plan:
+        return plan_for("smear", budget="1GB", engine="interpreter", task="ask", threads=1)
+
+    assert plan().engine == "interpreter"
+    monkeypatch.setattr("edge_sdk.memory.cost.is_old", lambda: True)
+    with pytest.raises(ModelError, match="does not run here"):
+        plan()
+    assert plan_for("smear", budget="1GB", task="ask", threads=1).engine == "litert"
 
 
 def test_a_board_that_does_not_run_the_sdk_says_why() -> None:

@@ -72,6 +72,9 @@ class Made:
     def obstacle(self, rung: Rung) -> str:
         return self.full if rung.weight_cache else ""
 
+    def refusal(self, rung: Rung) -> str:
+        return ""
+
     def measured(self, rung: Rung) -> bool:
         return bool(self.source)
 
