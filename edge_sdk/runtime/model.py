@@ -22,8 +22,7 @@ __all__ = ["CPU", "Array", "Model", "Quantization", "Run", "Signature", "TensorS
 CPU = "cpu"  # where no delegate runs a model
 DEFAULT_SIGNATURE = "default"  # for the first graph of a file that names none
 Array: TypeAlias = npt.NDArray[Any]
-# What LiteRT asks of host memory (LITERT_HOST_MEMORY_BUFFER_ALIGNMENT).
-ALIGNMENT_BYTES = 64
+ALIGNMENT_BYTES = 64  # what LiteRT asks of host memory (LITERT_HOST_MEMORY_BUFFER_ALIGNMENT)
 # XNNPACK's kernels load whole vectors and so read a few bytes behind the end of an input.
 _TAIL_BYTES = 64
 
