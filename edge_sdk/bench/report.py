@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from boards.file import read_file
 from edge_sdk.bench.measure import UNITS, Measure
 from edge_sdk.errors import BenchError, StorageError
 
 __all__ = ["FORMAT", "Condition", "Report", "Subject", "check_place", "read_report", "write_report"]
 
 FORMAT = 1
+_FIX = "Name a file that edge bench BUNDLE --json FILE wrote."
 _MOST_BYTES, _MOST_MEASURES, _MOST_LETTERS, _MOST_NOTES = 1 << 20, 200, 300, 50
 _NAME = re.compile(r"[a-z0-9_]{1,40}(@.{1,200})?")  # of a plain model's run the rest is its signature's name
 
@@ -152,11 +154,8 @@ def read_report(path: str | os.PathLike[str]) -> Report:
     BenchError
         It is no report, or one of a format that is not known here.
     """
+    content = read_file(os.fspath(path), _MOST_BYTES, BenchError, fix=_FIX)
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES} bytes")
         data = _fields(json.loads(content, parse_constant=_refuse), ("format", *_names(Report)))
         if data["format"] != FORMAT:
             raise BenchError(
@@ -165,17 +164,13 @@ def read_report(path: str | os.PathLike[str]) -> Report:
                 fix="Measure again with this version of the SDK: edge bench BUNDLE --json FILE",
             )
         return _report(data)
-    except OSError as error:
-        raise BenchError(
-            f"{path} cannot be read.", why=f"{error.strerror}.", fix="Name a report that is there."
-        ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, BenchError):
             raise
         raise BenchError(
             f"{path} is no report of edge bench.",
             why=f"{error}." if isinstance(error, ValueError) else "It is not laid out as one.",
-            fix="Name a file that edge bench BUNDLE --json FILE wrote.",
+            fix=_FIX,
         ) from error
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -106,10 +107,19 @@ def test_what_is_no_report_at_all_is_refused(tmp_path: Path, content: bytes) -> 
         read_report(tmp_path / "odd.json")
 
 
-def test_a_file_without_end_is_not_read_to_its_end() -> None:
-    with pytest.raises(BenchError, match="is no report") as caught:
-        read_report("/dev/zero")
-    assert "more than 1048576 bytes" in (caught.value.why or "")
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in (("/dev/zero", "a device"), (tmp_path / "pipe", "a pipe"), (tmp_path, "a folder")):
+        with pytest.raises(BenchError, match="cannot be read") as caught:
+            read_report(path)
+        assert kind in (caught.value.why or "")
+
+
+def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "film.json").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(BenchError, match="is too large"):
+        read_report(tmp_path / "film.json")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
