@@ -76,3 +76,7 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(f"edge_sdk.memory.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

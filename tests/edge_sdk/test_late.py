@@ -9,6 +9,7 @@ import pytest
 
 from edge_sdk.late import Late, LateLogger
 
+PACKAGES = ("bundle", "memory", "pipeline", "runtime")
 _START = """
 import sys
 import edge_sdk
@@ -37,6 +38,16 @@ def test_what_is_set_in_the_module_shows() -> None:
 def test_what_loads_a_bundle_imports_neither_planner_nor_boards_nor_what_starts_processes() -> None:
     ended = subprocess.run([sys.executable, "-c", _START], capture_output=True, text=True, check=True)
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("package", ["edge_sdk", *(f"edge_sdk.{name}" for name in PACKAGES)])
+def test_names_that_are_not_loaded_yet_are_listed_and_are_there(package: str) -> None:
+    code = (
+        f"import {package} as package; names = set(package.__all__); print(names - set(dir(package)));"
+        "print([name for name in names if not hasattr(package, name)])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["set()", "[]"]
 
 
 def test_a_logger_tells_what_is_listened_to_and_where_it_comes_from(caplog: pytest.LogCaptureFixture) -> None:
