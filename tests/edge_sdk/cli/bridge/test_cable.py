@@ -23,7 +23,7 @@ def report(in_lab: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     unix = [interpreter.program for interpreter in found() if interpreter.kind == "unix"]
     if not unix:
         pytest.skip(HOW)
-    return in_lab(GUEST, unix[0])
+    return in_lab(GUEST, unix[0], time_s=400)
 
 
 @pytest.mark.lab
