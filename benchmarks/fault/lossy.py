@@ -53,10 +53,11 @@ def works(bridge: Bridge) -> bool:
         return False
 
 
-def flip(interpreter: Interpreter, folder: Path, *, frames: int, seed: int) -> dict[str, Any]:
+def flip(interpreter: Interpreter, folder: Path, *, frames: int, seed: int, lease_s: float = 1.0) -> dict[str, Any]:
     """Turn single bits over in so many frames, both ways, while an output is set to ever other values."""
     asked: list[tuple[float, str]] = []
-    with Rig(interpreter, folder, seed=seed) as rig, open_bridge(rig.port, allow=("lamp",)) as bridge:
+    how: dict[str, Any] = {"allow": ("lamp",), "lease_s": lease_s}
+    with Rig(interpreter, folder, seed=seed) as rig, open_bridge(rig.port, **how) as bridge:
         lamp = bridge.output("lamp")
         rig.change(FLIPS)
         begun_s = time.monotonic()
@@ -79,12 +80,14 @@ def move(
     seed: int,
     faults: Faults = LOSSES,
     answer: tuple[tuple[str, int], ...] = (),
+    lease_s: float = 1.0,
 ) -> dict[str, Any]:
     """Move an axis by so many small ways, and see where it stands after each; `answer` is what the first one meets."""
     dice = random.Random(seed)
     asked: list[tuple[float, str]] = []
     off_target = 0
-    with Rig(interpreter, folder, seed=seed) as rig, open_bridge(rig.port, allow=("x",)) as bridge:
+    how: dict[str, Any] = {"allow": ("x",), "lease_s": lease_s}
+    with Rig(interpreter, folder, seed=seed) as rig, open_bridge(rig.port, **how) as bridge:
         axis = bridge.axis("x")
         axis.home().wait()
         rig.change(faults)
