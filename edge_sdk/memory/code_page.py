@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +24,40 @@ _TAKEN, _OF_FILE = np.uint64(3 << 62), np.uint64(1 << 61)
 def let_go_of_code(maps: Path = Path("/proc/self/maps"), pagemap: Path = Path("/proc/self/pagemap")) -> None:
     """Unmap what is of libraries as it is in their files; without effect where the kernel tells too little.
 
-    Source: proc_pid_maps(5), madvise(2).
+    Other threads may load libraries meanwhile, and close them: what is touched is kept from that, and is looked for
+    only then. A library that is being loaded is waited for.
+
+    Source: proc_pid_maps(5), madvise(2), dlopen(3).
     """
-    with suppress(OSError), maps.open() as lines, pagemap.open("rb", buffering=0) as entries:
-        places = [line.split(maxsplit=5) for line in lines]
-        libraries = {place[-1] for place in places if place[1] == "r-xp" and place[-1].startswith("/")}
-        libc = ctypes.CDLL(None)
-        for where, access, *_, path in places:
-            begin, end = (int(address, 16) for address in where.split("-"))
-            if access in ("r-xp", "r--p") and path in libraries and not _own(entries.fileno(), begin, end):
+    libc = ctypes.CDLL(None)
+    with suppress(OSError), ExitStack() as kept, pagemap.open("rb", buffering=0) as entries:
+        ours = ctypes.create_string_buffer(b"\1")
+        page = ctypes.addressof(ours) // mmap.PAGESIZE * mmap.PAGESIZE
+        if not _own(entries.fileno(), page, page + mmap.PAGESIZE):
+            return  # what an emulator's process is told is of other addresses than its own
+        libraries = {path for _, access, path in _places(maps) if access == b"r-xp" and _keep(libc, path, kept)}
+        for where, access, path in _places(maps):
+            begin, end = (int(address, 16) for address in where.split(b"-"))
+            if access in (b"r-xp", b"r--p") and path in libraries and not _own(entries.fileno(), begin, end):
                 libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
+
+
+def _places(maps: Path) -> list[tuple[bytes, bytes, bytes]]:
+    """Read where something is mapped, how, and of which file: as bytes, for nobody promises that a name is text."""
+    with maps.open("rb") as file:
+        lines = [line.rstrip(b"\n").split(maxsplit=5) for line in file]
+    return [(line[0], line[1], line[5]) for line in lines if len(line) > 5]
+
+
+def _keep(libc: ctypes.CDLL, path: bytes, kept: ExitStack) -> bool:
+    """Have a library stay where it is; False for a file that is none, or is not loaded."""
+    if path == os.fsencode(Path("/proc/self/exe").readlink()):
+        return True
+    load = libc.dlopen
+    load.restype = ctypes.c_void_p
+    if handle := load(ctypes.c_char_p(path), os.RTLD_LAZY | os.RTLD_NOLOAD):
+        kept.callback(libc.dlclose, ctypes.c_void_p(handle))
+    return bool(handle)
 
 
 def _own(pagemap: int, begin: int, end: int) -> bool:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
+import mmap
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 from edge_sdk.memory.code_page import let_go_of_code
 
@@ -35,24 +43,70 @@ def test_half_of_what_a_start_touched_goes_and_the_rest_of_the_program_runs_as_b
     assert int(after) < int(before) * 2 / 3
 
 
+def text_of(path: Path) -> tuple[int, int]:
+    """Load a copy of some library under a name, touch its code, and give where that is."""
+    try:
+        shutil.copy(importlib.import_module("numpy.random._mt19937").__file__ or "", path)
+        ctypes.CDLL(os.fsdecode(path))
+    except OSError as error:
+        pytest.skip(f"no library can be loaded from there: {error}")
+    for line in Path("/proc/self/maps").read_bytes().splitlines():
+        if b" r-xp " in line and os.fsencode(path.parent) in line:
+            begin, end = (int(place, 16) for place in line.split()[0].split(b"-"))
+            ctypes.string_at(begin, end - begin)
+            return begin, end
+    raise AssertionError("what was loaded is not there")
+
+
+def touched(place: int) -> bool:
+    """Say whether this process has a page in use."""
+    with Path("/proc/self/pagemap").open("rb", buffering=0) as entries:
+        return bool(os.pread(entries.fileno(), 8, place // mmap.PAGESIZE * 8)[7] & 0x80)
+
+
+@pytest.mark.parametrize("name", [b"some.so", "Blutbilder f\u00fcr \u00dcbung.so".encode("latin-1"), b"a\rb.so"])
+def test_a_library_goes_whatever_the_names_of_files_are_written_in(tmp_path: Path, name: bytes) -> None:
+    begin, end = text_of(tmp_path / os.fsdecode(name))
+    before = ctypes.string_at(begin, end - begin)
+    assert touched(begin)
+    let_go_of_code()
+    assert not touched(begin)
+    assert ctypes.string_at(begin, end - begin) == before
+
+
 def test_a_library_that_was_written_to_is_left_as_it_is(tmp_path: Path) -> None:
     # A debugger's stop is a page of its own, which letting go would undo.
-    code = """
-import ctypes, mmap, sys
-from edge_sdk.memory.code_page import let_go_of_code
-page = mmap.PAGESIZE
-with open(sys.argv[1], "rb") as file:
-    kept = mmap.mmap(file.fileno(), page, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-kept[:4] = b"stop"
-place = ctypes.addressof(ctypes.c_char.from_buffer(kept))
-ctypes.CDLL(None).mprotect(ctypes.c_void_p(place), ctypes.c_size_t(page), mmap.PROT_READ | mmap.PROT_EXEC)
-let_go_of_code()
-print(ctypes.string_at(place, 4))
-"""
+    begin, end = text_of(tmp_path / "some.so")
+    place = begin + (end - begin) // 2
+    page = place // mmap.PAGESIZE * mmap.PAGESIZE
+    protect = ctypes.CDLL(None).mprotect
+    protect(ctypes.c_void_p(page), ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    ctypes.memmove(place, b"stop", 4)
+    protect(ctypes.c_void_p(page), ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_EXEC)
+    let_go_of_code()
+    assert ctypes.string_at(place, 4) == b"stop"
+    assert not touched(begin)  # the rest of it goes
+
+
+def test_what_is_no_library_that_is_loaded_is_left_alone(tmp_path: Path) -> None:
+    # So is one that another thread is just loading: for a moment it is listed in one piece, with what will be its data.
     file = tmp_path / "library.so"
     file.write_bytes(b"code" * 1024)
-    ended = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
-    assert ended.stdout == "b'stop'\n"
+    with file.open("rb") as opened:
+        pages = mmap.mmap(opened.fileno(), mmap.PAGESIZE, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    place = np.frombuffer(pages, np.uint8).ctypes.data
+    assert pages[:4] == b"code"
+    maps = tmp_path / "maps"
+    line = f"{place:x}-{place + mmap.PAGESIZE:x} r-xp 00000000 fe:00 17    {file}\n"
+    maps.write_text(line)
+    let_go_of_code(maps)
+    assert touched(place)
+
+
+def test_a_kernel_that_tells_of_other_addresses_is_not_believed(tmp_path: Path) -> None:
+    begin, _ = text_of(tmp_path / "some.so")
+    let_go_of_code(pagemap=Path("/dev/zero"))
+    assert touched(begin)
 
 
 def test_where_the_kernel_tells_nothing_nothing_happens(tmp_path: Path) -> None:
