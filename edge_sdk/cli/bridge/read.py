@@ -22,12 +22,13 @@ from edge_sdk.cli.bridge.pins import open_sensors, pins_option
 from edge_sdk.cli.text import plain, rows
 from edge_sdk.sensors.side import Side
 from firmware_bridge.bridge import open_bridge
-from firmware_bridge.error import BridgeError, BridgeTimeout, Restarted, UnknownName
+from firmware_bridge.error import BridgeClosed, BridgeError, BridgeTimeout, Restarted, UnknownName
 from firmware_bridge.reading import Reading
 
 __all__ = ["read"]
 
 _NOTHING = "There is nothing to read."
+_TRIES, _AGAIN_S = 4, 0.5  # until a sensor that does not answer is told
 # Written over, not cleared: a serial console would flicker. Source: ECMA-48, CUP, EL and ED.
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -156,6 +157,7 @@ def _stream(bridge: Side, names: tuple[str, ...], period_s: float | None) -> Ite
     came: queue.SimpleQueue[Reading | EdgeError] = queue.SimpleQueue()
 
     def follow(name: str) -> None:
+        _tell_silence(bridge, name)
         lost = 0
         while True:
             try:
@@ -176,6 +178,22 @@ def _stream(bridge: Side, names: tuple[str, ...], period_s: float | None) -> Ite
         if isinstance(each, EdgeError):
             raise each
         yield each
+
+
+def _tell_silence(bridge: Side, name: str) -> None:
+    """Tell of a sensor that does not answer: it is no reading, and without a word nothing would be seen at all."""
+    for left in reversed(range(_TRIES)):  # some measure for a while first
+        try:
+            bridge.sensor(name).read()
+        except (BridgeTimeout, Restarted, BridgeClosed):  # of the line, and told by who follows
+            return
+        except BridgeError as error:
+            if left:
+                time.sleep(_AGAIN_S)
+            else:
+                click.echo(f"edge: {name}: {error}", err=True)
+        else:
+            return
 
 
 class _Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge.error import BridgeClosed, BridgeTimeout, Refused, UnknownName
+from firmware_bridge.error import BridgeClosed, BridgeError, BridgeTimeout, Refused, UnknownName
 from firmware_bridge.part.sensor import Sensor
 from firmware_bridge.reading import Reading
 
@@ -89,6 +89,23 @@ def test_a_name_that_is_not_there_lists_those_that_are(run: Callable[..., Any]) 
     with pytest.raises(UnknownName) as error:
         run("read", "temprature", "--port", "sim://")
     assert "temperature" in str(error.value)
+
+
+def test_a_sensor_that_does_not_answer_is_told_while_it_is_watched(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def broken(sensor: Sensor) -> Reading:
+        asked.append(sensor.name)
+        raise BridgeError(f"{sensor.name} cannot be read.", why="The chip at 0x76 does not answer.")
+
+    monkeypatch.setattr("edge_sdk.cli.bridge.read._AGAIN_S", 0)
+    monkeypatch.setattr(Sensor, "read", broken)
+    done = run("read", "door", "--watch", "--count", 1, "--port", "sim://")
+    assert done.stderr.count("edge: door: door cannot be read.") == 1
+    assert "The chip at 0x76" in done.stderr
+    assert len(asked) > 1
 
 
 def test_an_output_cannot_be_watched(run: Callable[..., Any]) -> None:
