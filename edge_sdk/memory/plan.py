@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge_sdk.errors import OverBudget
+from edge_sdk.errors import ModelError, OverBudget
 from edge_sdk.memory.budget import Budget
 from edge_sdk.memory.footprint import Footprint
 from edge_sdk.memory.table import columns
 from edge_sdk.memory.thread_choice import ThreadChoice
+from edge_sdk.runtime.interpreter import NEWER
 from edge_sdk.units import format_bytes
 
 __all__ = ["MODES", "Moment", "Plan", "SectionPlan", "Step"]
@@ -219,13 +220,19 @@ class Plan:
         ------
         OverBudget
             The plan has no place for it.
+        ModelError
+            The engine does not take it.
         """
         found = next((section for section in self.sections if section.name == name), None)
         if found is None or found.mode == "refused":
+            what = f"{self.bundle} runs without {name} here."
+            whole = self.steps[0] if found and self.task == "all" and self.steps else None
+            if whole and not whole.taken and whole.needed_bytes is None:  # memory is not what is lacking
+                raise ModelError(what, why=whole.cost, fix=NEWER)
             left = f"It does not fit beside the rest into {self.budget}."
             unused = f"It was planned for the task {self.task!r}, which does without."
             raise OverBudget(
-                f"{self.bundle} runs without {name} here.",
+                what,
                 why=left if found and self.task == "all" else unused,
                 fix="Give it more memory, or plan for what is wanted alone: edge plan shows what fits.",
             )

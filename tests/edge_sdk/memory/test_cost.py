@@ -90,6 +90,9 @@ def test_where_the_older_engine_is_all_there_is_a_bundle_is_planned_to_count() -
     }
     assert [step.name for step in found.steps if step.taken] == ["parts left out"]
     assert all("does not take all" in step.cost for step in found.steps if not step.taken)
+    with pytest.raises(ModelError, match="runs without tf_lite_prefill_decode") as caught:
+        found.section("tf_lite_prefill_decode")
+    assert "64-bit system" in (caught.value.fix or "")
     with pytest.raises(OverBudget):
         plan_for("smear", board=NARROW, budget="20MB")
 
