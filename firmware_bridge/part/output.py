@@ -70,11 +70,15 @@ class Output:
         NotAllowed
             If it was not allowed by name.
         Refused
-            If the value is out of range, or the microcontroller will not.
+            If the value or the time is out of range, or the microcontroller will not.
         OutcomeUnknown, Restarted, BridgeTimeout
             If the link failed; see there whether it was set.
         """
         value = self._checked(value)
+        if for_s is not None and not 0 < for_s < float("inf"):
+            raise Refused(
+                f"{self.name} cannot be set for {for_s!r} s.", fix="Give seconds, more than 0; left out, it stays set."
+            )
         if self._permission.only_recorded(self.name, "set", value):
             return
         self._send(value, for_s)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple, Protocol
 
-from firmware_bridge.error import BridgeError, StaleReading
+from firmware_bridge.error import BridgeError, Refused, StaleReading
 from firmware_bridge.link.lane import Answer
 from firmware_bridge.link.link import TIMEOUT_S
 from firmware_bridge.part.dictionary import SensorEntry
@@ -177,7 +177,19 @@ class Sensor:
         ----------
         period_s : float, optional
             From one to the next; as the configuration says, unless given. Another stream may ask for more of them.
+
+        Raises
+        ------
+        Refused
+            If that is no time.
+        BridgeError
+            If the microcontroller does not answer, or refuses.
         """
+        if period_s and not 0 < period_s < math.inf:
+            raise Refused(
+                f"{self.name} cannot be read every {period_s!r} s.",
+                fix="Give seconds, more than 0; left out, it is read as often as its configuration says.",
+            )
         period_s = period_s or self.entry.period_s or _PERIOD_S
         with closing(self._telemetry.follow(self.name, period_s)) as samples:
             lost = 0

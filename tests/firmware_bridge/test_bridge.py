@@ -63,6 +63,15 @@ def test_an_output_holds_what_it_was_set_to_while_the_lease_is_renewed(incubator
     assert heater.value == 0
 
 
+@pytest.mark.parametrize("for_s", [0, -1, float("nan"), float("inf")])
+def test_a_time_that_is_none_sets_nothing(incubator: Stand, for_s: float) -> None:
+    heater = incubator.bridge.output("heater")
+    asked = incubator.bridge.statistics.requests
+    with pytest.raises(Refused, match="heater cannot be set for"):
+        heater.set(1, for_s=for_s)
+    assert incubator.bridge.statistics.requests == asked
+
+
 def test_an_output_goes_safe_when_nobody_renews_the_lease(incubator: Stand) -> None:
     heater = incubator.bridge.output("heater")
     heater.on()

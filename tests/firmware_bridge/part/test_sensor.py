@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stand import Stand
 
-from firmware_bridge.error import BridgeError, StaleReading
+from firmware_bridge.error import BridgeError, Refused, StaleReading
 from firmware_bridge.firmware import group_edge
 from firmware_bridge.link.lane import Answer
 from firmware_bridge.part.sensor import Sensor
@@ -160,6 +160,12 @@ def test_an_age_that_is_no_number_is_an_error(
 def test_what_is_no_number_is_an_error(temperature: Sensor, value: object) -> None:
     with pytest.raises(BridgeError, match="temperature has no value"):
         temperature.take(value, 5)
+
+
+@pytest.mark.parametrize("period_s", [-1, float("nan"), float("inf")])
+def test_a_period_that_is_none_is_refused(temperature: Sensor, period_s: float) -> None:
+    with pytest.raises(Refused, match="temperature cannot be read every"):
+        next(temperature.stream(period_s))
 
 
 def test_a_bridge_gives_the_same_sensor_with_its_readings(stand: Stand, temperature: Sensor) -> None:
