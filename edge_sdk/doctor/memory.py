@@ -8,7 +8,8 @@ from boards.telemetry import read_cgroup, read_memory
 from edge_sdk.doctor.finding import Finding, failure, ok, warning
 from edge_sdk.doctor.surroundings import Surroundings
 from edge_sdk.errors import OverBudget
-from edge_sdk.memory import Budget, budget_of, plan_for
+from edge_sdk.memory import Budget, Plan, budget_of, plan_for
+from edge_sdk.runtime.interpreter import NEWER
 from edge_sdk.units import format_bytes
 
 __all__ = ["memory_free"]
@@ -36,6 +37,12 @@ def _within(budget: Budget, told: str) -> Finding:
         return failure(f"{told}: too little. {error.what}", _CLOSE)
     need = f"smear needs {format_bytes(plan.needed_bytes)}"
     given_up = [step.name for step in plan.steps if step.taken and step.name != "everything resident"]
+    if plan.unfit:
+        return warning(f"{told}; {need} without {_left_out(plan)}: {plan.unfit}", NEWER)
     if given_up:
         return warning(f"{told}; {need}, and gives something up for it: {', '.join(given_up)}.", _CLOSE)
     return ok(f"{told}; {need}.")
+
+
+def _left_out(plan: Plan) -> str:
+    return ", ".join(section.name for section in plan.sections if section.mode == "refused")

@@ -213,6 +213,12 @@ class Plan:
         """Sections whose weights are to be packed, one after the other, before anything is opened."""
         return tuple(section.name for section in self.sections if section.packing_bytes)
 
+    @property
+    def unfit(self) -> str:
+        """Why the engine takes not all of it; empty where it does, and where memory is what lacks."""
+        whole = self.steps[0] if self.task == "all" and self.steps else None
+        return whole.cost if whole and not whole.taken and whole.needed_bytes is None else ""
+
     def section(self, name: str) -> SectionPlan:
         """Return how a section is held.
 
@@ -226,9 +232,8 @@ class Plan:
         found = next((section for section in self.sections if section.name == name), None)
         if found is None or found.mode == "refused":
             what = f"{self.bundle} runs without {name} here."
-            whole = self.steps[0] if found and self.task == "all" and self.steps else None
-            if whole and not whole.taken and whole.needed_bytes is None:  # memory is not what is lacking
-                raise ModelError(what, why=whole.cost, fix=NEWER)
+            if found and self.unfit:
+                raise ModelError(what, why=self.unfit, fix=NEWER)
             left = f"It does not fit beside the rest into {self.budget}."
             unused = f"It was planned for the task {self.task!r}, which does without."
             raise OverBudget(

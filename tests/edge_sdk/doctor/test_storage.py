@@ -36,6 +36,16 @@ class TestMemoryFree:
         assert "too little" in finding.what
         assert "ps -eo" in finding.fix
 
+    def test_an_engine_that_counts_alone_is_not_taken_for_want_of_memory(
+        self, machine: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("edge_sdk.memory.cost.is_old", lambda: True)
+        monkeypatch.setattr("edge_sdk.memory.cost.ENGINES", ("interpreter",))
+        ((finding),) = memory_free(machine())
+        assert finding.mark == "warning"
+        assert "without tf_lite_vision_adapter, tf_lite_embedder, tf_lite_prefill_decode: The engine" in finding.what
+        assert "64-bit system" in finding.fix
+
     def test_the_limit_of_a_control_group_counts(self, machine: Any, told: Told) -> None:
         group = {
             "proc/self/cgroup": "0::/a\n",
