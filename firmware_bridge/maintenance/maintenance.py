@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from firmware_bridge.error import BridgeError, BridgeTimeout, Refused, Restarted
+from firmware_bridge.link.lane import Answer
 from firmware_bridge.maintenance.upload import Progress, ignore, send_file
 from firmware_bridge.part.digest import sha256
 from firmware_bridge.session.hello import Hello
@@ -41,9 +42,9 @@ class Maintenance:
         """Send a file; see `send_file`."""
         what = f"Sending {name}"
 
-        def piece(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        def piece(body: Mapping[str, Any]) -> Answer:
             told = {"s": self._session.number, **body}
-            return self._session.ask(WRITE, number.FILE, number.FILE_DATA, told, what).body
+            return self._session.ask(WRITE, number.FILE, number.FILE_DATA, told, what)
 
         send_file(name, data, self._session.info.buffer_bytes, piece, progress)
 

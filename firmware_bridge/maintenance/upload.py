@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from boards.file import read_file
-from firmware_bridge.error import BridgeError, Refused, UnknownName
+from firmware_bridge.error import BridgeError, BridgeTimeout, Refused, UnknownName
 from firmware_bridge.firmware.upload import CONFIG, MOST_BYTES
+from firmware_bridge.link.lane import Answer
 from firmware_bridge.part.digest import sha256
 
 __all__ = ["NAMES", "Progress", "config_bytes", "ignore", "image_bytes", "send_file"]
@@ -21,6 +22,9 @@ NAMES = ("/config.json", "/slot/a", "/slot/b")
 _AROUND_BYTES = 96
 _SHA_BYTES = 38  # with its key, in the first piece
 _STUCK = 5
+# A piece is many lines, each of which may be lost: after a loss half as much is sent at once, and so much more after
+# each piece that went through at once.
+_LEAST_BYTES = 64
 
 
 def ignore(sent: int, whole: int) -> None:
@@ -47,7 +51,7 @@ def send_file(
     name: str,
     data: bytes,
     buffer_bytes: int,
-    piece: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    piece: Callable[[Mapping[str, Any]], Answer],
     progress: Progress = ignore,
 ) -> None:
     """Send a file, or the rest of it where the microcontroller holds a part, from whoever it had that.
@@ -69,6 +73,8 @@ def send_file(
     ------
     UnknownName
         If the file has another name.
+    BridgeTimeout
+        If it does not answer, to a short piece either.
     BridgeError
         If the microcontroller refuses, or does not go on.
     """
@@ -76,14 +82,18 @@ def send_file(
         raise UnknownName(f"{name!r} cannot be sent.", why=f"The microcontroller takes {', '.join(NAMES)} only.")
     if not data:
         raise Refused(f"{name} would be empty.", fix="Give a file with something in it.")
-    size, sent, stuck = buffer_bytes - _AROUND_BYTES, 0, 0
+    most = buffer_bytes - _AROUND_BYTES
+    least, size, sent, stuck, lost = min(_LEAST_BYTES, most), most, 0, 0, False
     while sent < len(data):
-        body: dict[str, Any] = {"name": name, "off": sent}
-        if sent == 0:
-            body |= {"data": data[: size - _SHA_BYTES], "len": len(data), "sha": sha256(data).digest()}
-        else:
-            body["data"] = data[sent : sent + size]
-        told = piece(body).get("off")
+        try:
+            answer = piece(_piece(name, data, sent, size))
+        except BridgeTimeout:
+            if lost:
+                raise
+            size, lost = least, True
+            continue
+        size, lost = max(least, size // 2) if answer.sends > 1 else min(most, size + _LEAST_BYTES), False
+        told = answer.body.get("off")
         if type(told) is not int or not 0 <= told <= len(data):
             raise BridgeError(
                 f"The microcontroller wants byte {told!r} of {name}, which has {len(data)}.", fix="Try again."
@@ -97,3 +107,10 @@ def send_file(
             )
         sent = told
         progress(sent, len(data))
+
+
+def _piece(name: str, data: bytes, start: int, size: int) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": name, "off": start, "data": data[start : start + size]}
+    if start == 0:
+        body |= {"data": data[: max(1, size - _SHA_BYTES)], "len": len(data), "sha": sha256(data).digest()}
+    return body

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 from stand import Stand
 
-from firmware_bridge.error import BridgeError, Refused, UnknownName
+from firmware_bridge.error import BridgeError, BridgeTimeout, Refused, UnknownName
+from firmware_bridge.link.lane import Answer
 from firmware_bridge.link.recorder import Recorder
 from firmware_bridge.link.retry import RoundTrip
 from firmware_bridge.maintenance.upload import send_file
@@ -30,13 +32,29 @@ class Store:
         self.pieces: list[Mapping[str, Any]] = []
         self.forgets, self.stuck = forgets, stuck
 
-    def __call__(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(self, body: Mapping[str, Any]) -> Answer:
         self.pieces.append(body)
         if self.forgets and len(self.pieces) == 3:
             self.data = self.data[: -self.forgets]
         elif body["off"] == len(self.data) and not self.stuck:
             self.data += body["data"]
-        return {"off": len(self.data)}
+        return Answer({"off": len(self.data)}, 0.0, 0.0, 1)
+
+
+class LossyStore(Store):
+    """One behind a line that loses so many of its lines, each of about 90 bytes; nine tries are all that there are."""
+
+    def __init__(self, loss: float, seed: int) -> None:
+        super().__init__()
+        self.loss, self.dice = loss, random.Random(seed)
+
+    def __call__(self, body: Mapping[str, Any]) -> Answer:
+        lines = 2 + (len(body["data"]) + 60) // 90
+        for sends in range(1, 10):
+            if all(self.dice.random() > self.loss for _ in range(lines)):
+                return Answer(super().__call__(body).body, 0.0, 0.0, sends)
+        self.pieces.append(body)
+        raise BridgeTimeout("no answer")
 
 
 def test_a_file_goes_in_pieces_that_fit_the_buffer() -> None:
@@ -48,6 +66,28 @@ def test_a_file_goes_in_pieces_that_fit_the_buffer() -> None:
     assert all("len" not in piece and piece["name"] == "/slot/b" for piece in store.pieces[1:])
     assert max(len(piece["data"]) for piece in store.pieces) <= 256 - 80
     assert told[-1] == (1024, 1024)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("loss", [0.02, 0.1, 0.2])
+def test_a_line_that_loses_is_sent_shorter_pieces_until_all_is_there(loss: float, seed: int) -> None:
+    data, store = random.Random(seed).randbytes(130_000), LossyStore(loss, seed)
+    send_file("/slot/a", data, 1024, store)
+    assert store.data == data
+
+
+def test_a_line_that_is_sound_again_is_sent_whole_pieces_again() -> None:
+    data, store = bytes(100_000), LossyStore(0.2, 7)
+    send_file("/slot/a", data, 1024, store, lambda sent, whole: setattr(store, "loss", 0.2 * (sent < 5000)))
+    assert max(len(piece["data"]) for piece in store.pieces[5:30]) < 500
+    assert len(store.pieces[-3]["data"]) == 1024 - 96
+
+
+def test_a_microcontroller_that_does_not_answer_is_given_up_after_one_more_short_piece() -> None:
+    store = LossyStore(1.0, 7)
+    with pytest.raises(BridgeTimeout):
+        send_file("/slot/a", bytes(5000), 1024, store)
+    assert [len(piece["data"]) for piece in store.pieces] == [1024 - 96 - 38, 64 - 38]
 
 
 def test_it_goes_on_where_the_microcontroller_says() -> None:
@@ -81,7 +121,7 @@ def test_a_file_that_does_not_get_on_is_given_up() -> None:
     with pytest.raises(BridgeError, match="does not get on from byte 0 of 10"):
         send_file("/config.json", b"x" * 10, 256, Store(stuck=True))
     with pytest.raises(BridgeError, match="wants byte 99"):
-        send_file("/config.json", b"x" * 10, 256, lambda body: {"off": 99})
+        send_file("/config.json", b"x" * 10, 256, lambda body: Answer({"off": 99}, 0.0, 0.0, 1))
 
 
 def test_only_three_names_may_be_sent() -> None:
