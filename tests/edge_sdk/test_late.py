@@ -12,12 +12,14 @@ from edge_sdk.late import Late, LateLogger
 PACKAGES = ("bundle", "memory", "pipeline", "runtime")
 _START = """
 import sys
+import numpy  # which brings subprocess on Python 3.10
+brought = set(sys.modules)
 import edge_sdk
 edge_sdk.load
 for name in ("logging", "subprocess", "signal", "edge_sdk.memory.plan", "edge_sdk.memory.budget",
              "edge_sdk.memory.footprint", "boards.profile", "edge_sdk.runtime.interpreter",
              "edge_sdk.runtime.delegate", "edge_sdk.bundle.spiece"):
-    if name in sys.modules:
+    if name in sys.modules and name not in brought:
         print(name)
 """
 
