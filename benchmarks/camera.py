@@ -106,12 +106,11 @@ def counts(model: VisionLanguageModel, camera: Camera, newest: list[edge.Frame])
         yield count, frame
 
 
-def follow(counted: Iterable[Count], camera: Camera, seconds: float) -> dict[str, Any]:
+def follow(counted: Iterable[Count], seconds: float) -> dict[str, Any]:
     """Take counts for some time; tell of their latencies, and of the frames that were lost."""
     latencies, kept, first = [], 0, None
     begin_s = last_s = time.monotonic()
     cpu_s = time.process_time()
-    dropped = camera.dropped
     for count in counted:
         last_s = time.monotonic()
         latencies.append((last_s - count.seen.time_s) * 1000)
@@ -121,10 +120,11 @@ def follow(counted: Iterable[Count], camera: Camera, seconds: float) -> dict[str
             break
     span_s = last_s - begin_s
     assert first is not None
+    given = count.sequence - first + 1
     return {
-        "given": count.sequence - first + 1,
+        "given": given,
         "seen": len(latencies),
-        "dropped": camera.dropped - dropped,
+        "dropped": given - len(latencies),  # not the camera's own count: it may have dropped one before, or one since
         "kept": kept,
         "seconds": span_s,
         "cpu_s": time.process_time() - cpu_s,
@@ -154,7 +154,7 @@ def measure(address: str | None, seconds: float, rounds: int, threads: int) -> d
                     assert model.ask(QUESTION, camera.capture()).text
                     asking: AbstractContextManager[None] = questions(model, newest, first_ms) if ask else nullcontext()
                     with asking:
-                        found.setdefault(name, []).append(follow(take(camera), camera, seconds / rounds))
+                        found.setdefault(name, []).append(follow(take(camera), seconds / rounds))
                 print(f"{number + 1}/{rounds} {name}: {_summary(found[name][-1:])}")
     result: dict[str, Any] = {name: _summary(parts) for name, parts in found.items()}
     result["first_word_ms"] = _latency(first_ms)

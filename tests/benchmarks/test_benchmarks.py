@@ -49,7 +49,7 @@ def test_fewer_visual_tokens(tmp_path: Path, material: Path) -> None:
 def test_a_camera_that_is_counted_and_asked_about(tmp_path: Path) -> None:
     result = run("camera.py", tmp_path / "out.json")
     for name in ("count", "count_and_questions", "watch", "watch_still"):
-        assert result[name]["given"] == result[name]["seen"] + result[name]["dropped"]
+        assert result[name]["given"] >= result[name]["seen"] > 0
         assert result[name]["latency_ms"]["median"] > 0
     assert result["watch_still"]["kept"] > 0
     assert result["count"]["kept"] == 0
