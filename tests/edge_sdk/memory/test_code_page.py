@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import importlib
 import mmap
@@ -9,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +46,28 @@ def test_half_of_what_a_start_touched_goes_and_the_rest_of_the_program_runs_as_b
     assert int(after) < int(before) * 2 / 3
 
 
+Load = Callable[[bytes], tuple[int, int]]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Load]:
+    """Load a copy of some library under a name, touch its code, and give where that is; it is closed in the end."""
+    with ExitStack() as opened:
+
+        def load(name: bytes) -> tuple[int, int]:
+            path = tmp_path / os.fsdecode(name)
+            try:
+                shutil.copy(importlib.import_module("numpy.random._mt19937").__file__ or "", path)
+                opened.callback(_ctypes.dlclose, ctypes.CDLL(os.fsdecode(path))._handle)
+            except OSError as error:
+                pytest.skip(f"no library can be loaded from there: {error}")
+            return text_of(path)
+
+        yield load
+
+
 def text_of(path: Path) -> tuple[int, int]:
-    """Load a copy of some library under a name, touch its code, and give where that is."""
-    try:
-        shutil.copy(importlib.import_module("numpy.random._mt19937").__file__ or "", path)
-        ctypes.CDLL(os.fsdecode(path))
-    except OSError as error:
-        pytest.skip(f"no library can be loaded from there: {error}")
+    """Touch the code of a library that is loaded, and give where it is."""
     for line in Path("/proc/self/maps").read_bytes().splitlines():
         if b" r-xp " in line and os.fsencode(path.parent) in line:
             begin, end = (int(place, 16) for place in line.split()[0].split(b"-"))
@@ -65,8 +83,8 @@ def touched(place: int) -> bool:
 
 
 @pytest.mark.parametrize("name", [b"some.so", "Blutbilder f\u00fcr \u00dcbung.so".encode("latin-1"), b"a\rb.so"])
-def test_a_library_goes_whatever_the_names_of_files_are_written_in(tmp_path: Path, name: bytes) -> None:
-    begin, end = text_of(tmp_path / os.fsdecode(name))
+def test_a_library_goes_whatever_the_names_of_files_are_written_in(load: Load, name: bytes) -> None:
+    begin, end = load(name)
     before = ctypes.string_at(begin, end - begin)
     assert touched(begin)
     let_go_of_code()
@@ -74,9 +92,9 @@ def test_a_library_goes_whatever_the_names_of_files_are_written_in(tmp_path: Pat
     assert ctypes.string_at(begin, end - begin) == before
 
 
-def test_a_library_that_was_written_to_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_library_that_was_written_to_is_left_as_it_is(load: Load) -> None:
     # A debugger's stop is a page of its own, which letting go would undo.
-    begin, end = text_of(tmp_path / "some.so")
+    begin, end = load(b"some.so")
     place = begin + (end - begin) // 2
     page = place // mmap.PAGESIZE * mmap.PAGESIZE
     protect = ctypes.CDLL(None).mprotect
@@ -103,8 +121,8 @@ def test_what_is_no_library_that_is_loaded_is_left_alone(tmp_path: Path) -> None
     assert touched(place)
 
 
-def test_a_kernel_that_tells_of_other_addresses_is_not_believed(tmp_path: Path) -> None:
-    begin, _ = text_of(tmp_path / "some.so")
+def test_a_kernel_that_tells_of_other_addresses_is_not_believed(load: Load) -> None:
+    begin, _ = load(b"some.so")
     let_go_of_code(pagemap=Path("/dev/zero"))
     assert touched(begin)
 
