@@ -131,7 +131,7 @@ def predict(
     Returns
     -------
     Footprint
-        Never less than what it takes, and at most a quarter more with `BASE`.
+        Never less than what it takes. How much more, bundle by bundle, tells docs/explanation/what-takes-memory.md.
 
     Raises
     ------
