@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Late", "LateLogger"]
+__all__ = ["Late", "LateLogger", "late_names"]
 
 
 class Late:
@@ -65,3 +66,30 @@ class LateLogger:
     def _tell(self, level: str, message: str, values: tuple[object, ...]) -> None:
         # The line that is told of is that of who called.
         getattr(import_module("logging").getLogger(self._name), level)(message, *values, stacklevel=3)
+
+
+def late_names(
+    package: str, homes: Mapping[str, tuple[str, ...]]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Give the ``__getattr__`` and ``__dir__`` of a package whose names are imported when they are first used.
+
+    Parameters
+    ----------
+    package : str
+        Its ``__name__``.
+    homes : mapping of str to tuple of str
+        The module within it, and the names that it holds.
+    """
+    home = {name: module for module, names in homes.items() for name in names}
+
+    def find(name: str) -> object:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{home[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *home})
+
+    return find, names

@@ -5,8 +5,9 @@ Names are loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from edge_sdk.late import late_names
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.bundle import Bundle, open_bundle
@@ -67,38 +68,28 @@ __all__ = [
     "verify_bundle",
 ]
 
-_NAMES = {
-    "bundle": ("Bundle", "open_bundle"),
-    "card": ("Card", "CellClass", "Cells", "Crowding", "FrameInput", "VisualLadder", "VisualRung"),
-    "container": ("Section",),
-    "folder": (
-        "StoredBundle",
-        "add_bundle",
-        "bundle_folder",
-        "find_bundle",
-        "list_bundles",
-        "remove_bundle",
-        "sha256",
-        "user_folder",
-    ),
-    "metadata": ("Affix", "ExecutorMetadata", "LlmMetadata", "Sampler", "StateBuffer"),
-    "packed": ("Packed",),
-    "special": ("Token",),
-    "template": ("PromptTemplate", "Turn"),
-    "tokenizer": ("Detokenizer", "Tokenizer", "decode", "token_ids"),
-    "verification": ("Check", "verify_bundle"),
-    "vision": ("Vision",),
-}
-_HOME = {name: home for home, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'edge_sdk.bundle' has no attribute {name!r}")
-    value = getattr(import_module(f"edge_sdk.bundle.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "bundle": ("Bundle", "open_bundle"),
+        "card": ("Card", "CellClass", "Cells", "Crowding", "FrameInput", "VisualLadder", "VisualRung"),
+        "container": ("Section",),
+        "folder": (
+            "StoredBundle",
+            "add_bundle",
+            "bundle_folder",
+            "find_bundle",
+            "list_bundles",
+            "remove_bundle",
+            "sha256",
+            "user_folder",
+        ),
+        "metadata": ("Affix", "ExecutorMetadata", "LlmMetadata", "Sampler", "StateBuffer"),
+        "packed": ("Packed",),
+        "special": ("Token",),
+        "template": ("PromptTemplate", "Turn"),
+        "tokenizer": ("Detokenizer", "Tokenizer", "decode", "token_ids"),
+        "verification": ("Check", "verify_bundle"),
+        "vision": ("Vision",),
+    },
+)

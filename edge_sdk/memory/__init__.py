@@ -5,9 +5,9 @@ Names are loaded on first use: who loads a bundle without a plan does not pay fo
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from edge_sdk.late import late_names
 from edge_sdk.memory.trim import trim  # now: once its module is there, that goes by the same name
 
 if TYPE_CHECKING:
@@ -54,29 +54,19 @@ __all__ = [
     "trim",
 ]
 
-_NAMES = {
-    "budget": ("Budget", "BudgetPart", "board_budget", "budget_of"),
-    "family": ("best_variant",),
-    "flash": ("measure_read_rate",),
-    "guard": ("Guard", "Relief"),
-    "loader": ("Acquire", "Loader", "Part"),
-    "part": ("bundle_parts", "pack_planned", "part_files"),
-    "plan": ("Moment", "Plan", "SectionPlan", "Step"),
-    "planner": ("engine_threads", "plan_for"),
-    "private": ("private_bytes",),
-    "section": ("DECODER", "HEAD", "LANGUAGE", "SIGHT", "WORDS"),
-    "setting": ("check_settings",),
-}
-_HOME = {name: home for home, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'edge_sdk.memory' has no attribute {name!r}")
-    value = getattr(import_module(f"edge_sdk.memory.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "budget": ("Budget", "BudgetPart", "board_budget", "budget_of"),
+        "family": ("best_variant",),
+        "flash": ("measure_read_rate",),
+        "guard": ("Guard", "Relief"),
+        "loader": ("Acquire", "Loader", "Part"),
+        "part": ("bundle_parts", "pack_planned", "part_files"),
+        "plan": ("Moment", "Plan", "SectionPlan", "Step"),
+        "planner": ("engine_threads", "plan_for"),
+        "private": ("private_bytes",),
+        "section": ("DECODER", "HEAD", "LANGUAGE", "SIGHT", "WORDS"),
+        "setting": ("check_settings",),
+    },
+)

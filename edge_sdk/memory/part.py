@@ -50,7 +50,6 @@ def bundle_parts(
 
     def find(name: str) -> Part:
         section = bundle.section(name)
-        turns = plan is not None and plan.sequential
         held = plan.section(name).footprint if plan is not None else None
 
         def opened() -> Model:
@@ -72,7 +71,7 @@ def bundle_parts(
                 stream.open_stream(model, _stream_room_bytes(plan))
             return model
 
-        group = ("answers" if name in LANGUAGE else "sees") if turns else ""
+        group = ("answers" if name in LANGUAGE else "sees") if plan is not None and plan.sequential else ""
         return Part(opened, held.peak_bytes if held else 0, group)
 
     return find

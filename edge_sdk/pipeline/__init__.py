@@ -5,8 +5,9 @@ Names are loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from edge_sdk.late import late_names
 
 if TYPE_CHECKING:
     from edge_sdk.pipeline.answer import Answer, Timings
@@ -27,24 +28,14 @@ __all__ = [
     "load",
 ]
 
-_NAMES = {
-    "answer": ("Answer", "Timings"),
-    "conversation": ("Conversation",),
-    "count": ("Cell", "Count"),
-    "loading": ("load",),
-    "model": ("VisionLanguageModel",),
-    "reading_line": ("ReadingLine",),
-}
-_HOME = {name: home for home, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'edge_sdk.pipeline' has no attribute {name!r}")
-    value = getattr(import_module(f"edge_sdk.pipeline.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "answer": ("Answer", "Timings"),
+        "conversation": ("Conversation",),
+        "count": ("Cell", "Count"),
+        "loading": ("load",),
+        "model": ("VisionLanguageModel",),
+        "reading_line": ("ReadingLine",),
+    },
+)

@@ -5,8 +5,9 @@ Names are loaded on first use: a model on the CPU does not pay for delegates.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from edge_sdk.late import late_names
 
 if TYPE_CHECKING:
     from edge_sdk.runtime.delegate import DELEGATES, ladder
@@ -34,23 +35,13 @@ __all__ = [
     "pack_weights",
 ]
 
-_NAMES = {
-    "delegate": ("DELEGATES", "ladder"),
-    "delegate_finding": ("DelegateFinding", "delegate_findings"),
-    "engine": ("ENGINES", "is_packed", "open_model", "pack_weights"),
-    "model": ("Array", "Model", "Quantization", "Run", "Signature", "TensorSpec", "aligned"),
-    "weight_cache": ("WeightCache",),
-}
-_HOME = {name: home for home, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'edge_sdk.runtime' has no attribute {name!r}")
-    value = getattr(import_module(f"edge_sdk.runtime.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "delegate": ("DELEGATES", "ladder"),
+        "delegate_finding": ("DelegateFinding", "delegate_findings"),
+        "engine": ("ENGINES", "is_packed", "open_model", "pack_weights"),
+        "model": ("Array", "Model", "Quantization", "Run", "Signature", "TensorSpec", "aligned"),
+        "weight_cache": ("WeightCache",),
+    },
+)

@@ -342,10 +342,7 @@ def test_where_packing_alone_lacks_room_the_refusal_says_where_else_it_may_be_do
 
 def test_what_was_measured_elsewhere_is_not_told_as_measured_here() -> None:
     heads = [str(plan(1000, costs=Made(source=source))).splitlines()[0] for source in ("", "here", "bundle")]
-    assert [head.rpartition(": ")[2] for head in heads] == [
-        "worked out from its headers",
-        "measured",
-        "measured where it was packed",
-    ]
+    ends = [head.rpartition(": ")[2] for head in heads]
+    assert ends == ["worked out from its headers", "measured", "measured where it was packed"]
     told = plan(1000, costs=Made(source="bundle")).as_json()
     assert (told["measured"], told["carried"]) == (True, True)
