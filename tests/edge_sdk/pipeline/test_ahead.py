@@ -91,7 +91,7 @@ def test_nothing_is_opened_ahead_for_a_question_without_a_frame_or_within_a_plan
 ) -> None:
     with edge.load("smear", threads=1) as model:
         assert model.ask(QUESTION).text
-    with edge.load("smear", budget="300MB") as model:
+    with edge.load("smear", budget="2GB") as model:
         assert model.ask(QUESTION, PHOTO).text
     assert begun == []
 

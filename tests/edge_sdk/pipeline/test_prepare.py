@@ -42,7 +42,7 @@ def test_to_prepare_again_changes_nothing() -> None:
 
 
 def test_within_a_plan_nothing_is_opened_before_it_is_needed() -> None:
-    with edge.load("smear", budget="300MB") as model:
+    with edge.load("smear", budget="2GB") as model:
         model.prepare()
         assert model._loader.open_parts == ()
 
