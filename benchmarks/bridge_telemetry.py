@@ -5,8 +5,8 @@
 The firmware's server runs in real MicroPython, as in bridge_faults.py, with a sensor whose every value comes once: a
 value that is missing must have been said to be missed. JSON: `{"command", "machine", "micropython", "seconds",
 "readings", "per_second", "periods_left_out", "device_waited_s", "machine_stolen_s", "missed_and_told",
-"missed_unseen", "host_rss_bytes", "device_heap_bytes", ...}`; of memory what was held after a tenth of the time, at the
-end, and at most. It ends with status 1 if a reading was lost unsaid or memory grew.
+"missed_unseen", "host_rss_bytes", "device_heap_bytes", ...}`; of memory the least that was held in the second third of
+the time, the least in the last, and the most of all. It ends with status 1 if a reading was lost unsaid or memory grew.
 
 A period in which the device has no processor is left out, since no reading can be taken after its time. So the device
 goes before all other programs where this may say so, as a microcontroller does that has its own; `device_waited_s` is

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_sdk.runtime.mapped import MAPS, read_mapped
+
 __all__ = ["let_go_of_code"]
 
 _ENTRY = np.dtype("<u8")
@@ -21,13 +23,13 @@ _ENTRY = np.dtype("<u8")
 _TAKEN, _OF_FILE = np.uint64(3 << 62), np.uint64(1 << 61)
 
 
-def let_go_of_code(maps: Path = Path("/proc/self/maps"), pagemap: Path = Path("/proc/self/pagemap")) -> None:
+def let_go_of_code(maps: Path = MAPS, pagemap: Path = Path("/proc/self/pagemap")) -> None:
     """Unmap what is of libraries as it is in their files; without effect where the kernel tells too little.
 
     Other threads may load libraries meanwhile, and close them: what is touched is kept from that, and is looked for
     only then. A library that is being loaded is waited for.
 
-    Source: proc_pid_maps(5), madvise(2), dlopen(3).
+    Source: madvise(2), dlopen(3).
     """
     libc = ctypes.CDLL(None)
     with suppress(OSError), ExitStack() as kept, pagemap.open("rb", buffering=0) as entries:
@@ -35,18 +37,16 @@ def let_go_of_code(maps: Path = Path("/proc/self/maps"), pagemap: Path = Path("/
         page = ctypes.addressof(ours) // mmap.PAGESIZE * mmap.PAGESIZE
         if not _own(entries.fileno(), page, page + mmap.PAGESIZE):
             return  # what an emulator's process is told is of other addresses than its own
-        libraries = {path for _, access, path in _places(maps) if access == b"r-xp" and _keep(libc, path, kept)}
-        for where, access, path in _places(maps):
-            begin, end = (int(address, 16) for address in where.split(b"-"))
-            if access in (b"r-xp", b"r--p") and path in libraries and not _own(entries.fileno(), begin, end):
+        code = {place.path for place in read_mapped(maps) if place.path and place.access == b"r-xp"}
+        libraries = {path for path in code if _keep(libc, path, kept)}
+        for place in read_mapped(maps):
+            begin, end = place.begin, place.end
+            if (
+                place.path in libraries
+                and place.access in (b"r-xp", b"r--p")
+                and not _own(entries.fileno(), begin, end)
+            ):
                 libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
-
-
-def _places(maps: Path) -> list[tuple[bytes, bytes, bytes]]:
-    """Read where something is mapped, how, and of which file: as bytes, for nobody promises that a name is text."""
-    with maps.open("rb") as file:
-        lines = [line.rstrip(b"\n").split(maxsplit=5) for line in file]
-    return [(line[0], line[1], line[5]) for line in lines if len(line) > 5]
 
 
 def _keep(libc: ctypes.CDLL, path: bytes, kept: ExitStack) -> bool:

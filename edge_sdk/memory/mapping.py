@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.runtime.mapped import MAPS, read_mapped
+
 __all__ = ["CHUNK_BYTES", "PAGE_BYTES", "Mapping", "Pages", "find_mapping"]
 
 PAGE_BYTES = mmap.PAGESIZE
@@ -34,21 +36,15 @@ class Mapping:
     size_bytes: int
 
 
-def find_mapping(path: Path, maps: Path = Path("/proc/self/maps")) -> Mapping | None:
-    """Find where a file was mapped last from its beginning; None where it is not, or the kernel does not tell.
-
-    Source: proc_pid_maps(5).
-    """
+def find_mapping(path: Path, maps: Path = MAPS) -> Mapping | None:
+    """Find where a file was mapped last from its beginning; None where it is not, or the kernel does not tell."""
     found = None
     try:
         known = path.stat()
         name = os.fsencode(path.resolve())
-        with maps.open("rb") as lines:  # nobody promises that the names of other files are text
-            for line in lines:
-                place, _, offset, _, inode, *_ = line.split(maxsplit=5)
-                if int(inode) == known.st_ino and line.endswith(b" " + name + b"\n") and not int(offset, 16):
-                    begin, end = (int(number, 16) for number in place.split(b"-"))
-                    found = Mapping(path, begin, min(end - begin, known.st_size))
+        for place in read_mapped(maps):
+            if place.inode == known.st_ino and place.path == name and not place.offset:
+                found = Mapping(path, place.begin, min(place.end - place.begin, known.st_size))
     except OSError:
         return None
     return found

@@ -25,6 +25,7 @@ from edge_sdk.runtime.litert_library import (
     RankedTensorType,
     load_library,
 )
+from edge_sdk.runtime.mapped import read_mapped
 from edge_sdk.runtime.model import DEFAULT_SIGNATURE, Quantization, Signature, TensorSpec, end_names, numpy_type
 from edge_sdk.runtime.region import Region
 from edge_sdk.runtime.rows import Rows
@@ -249,12 +250,11 @@ def bring_in(file: Path, unwanted: Callable[[], bool]) -> None:
     is left: there is what gives a decoder's scores, which comes to a prompt's rows of the table only when those are
     let go of again.
     """
-    with suppress(OSError), Path("/proc/self/maps").open("rb") as maps:
-        for line in maps:
-            if line.rstrip().endswith(b" " + os.fsencode(file)):
-                begin, end = (int(place, 16) for place in line.split(maxsplit=1)[0].split(b"-"))
-                most = begin + (end - begin) * 3 // 4
-                for at in range(begin, most, _PIECE_BYTES):
+    with suppress(OSError):
+        for place in read_mapped():
+            if place.path == os.fsencode(file):
+                most = place.begin + (place.end - place.begin) * 3 // 4
+                for at in range(place.begin, most, _PIECE_BYTES):
                     if unwanted():
                         return
                     size = min(_PIECE_BYTES, most - at)
